@@ -1,0 +1,142 @@
+"""The one data model: `People`, all person instances of one video, and `Video`.
+
+A detector, a pose network, a refiner and a tracker are functions from People to
+People; only arrays travel between them. Notebook 00 walks through one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, replace as dataclass_replace
+
+import numpy as np
+
+from helpers.skeleton import N_JOINTS
+
+# field: (shape after the person axis, dtype, value when not given)
+_FIELDS = {
+    "frame": ((), np.int64, 0),
+    "box": ((4,), np.float64, np.nan),
+    "score": ((), np.float64, 1.0),
+    "xy": ((N_JOINTS, 2), np.float64, 0.0),
+    "joint_score": ((N_JOINTS,), np.float64, 1.0),
+    "present": ((N_JOINTS,), np.bool_, False),
+    "track": ((), np.int64, -1),
+    "head": ((), np.float64, np.nan),
+}
+
+
+@dataclass(frozen=True)
+class People:
+    """N person instances as arrays; selecting, joining and replacing return new ones.
+
+    frame (N,) 0-based frame index in the video; box (N, 4) x1 y1 x2 y2 pixels, NaN
+    where there is none; score (N,) of the person; xy (N, 15, 2) pixels, joints in
+    `skeleton.JOINTS` order; joint_score (N, 15); present (N, 15), annotated or
+    predicted; track (N,) identity ≥ 0, −1 = none; head (N,) head size in pixels as
+    PCKh uses it, that is 0.6 × the head box's diagonal, NaN in predictions.
+    Build one with `people(...)`, which fills what is not given.
+    """
+
+    frame: np.ndarray
+    box: np.ndarray
+    score: np.ndarray
+    xy: np.ndarray
+    joint_score: np.ndarray
+    present: np.ndarray
+    track: np.ndarray
+    head: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def __getitem__(self, index) -> "People":
+        """The instances that a mask, a slice or an index array selects."""
+        if isinstance(index, (int, np.integer)):
+            index = [index]
+        return People(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
+
+    def replace(self, **arrays) -> "People":
+        """A copy with some arrays replaced. Raises ValueError on a wrong shape."""
+        return _checked(dataclass_replace(self, **arrays))
+
+    def at(self, frame: int) -> "People":
+        """The instances of one frame, in their order."""
+        return self[self.frame == frame]
+
+
+def people(**arrays) -> People:
+    """People from the arrays given, the rest filled: box NaN, score 1, track −1, head NaN.
+
+    `present` defaults to all joints where `xy` is given. At least one array must be
+    given, as it sets N. Raises ValueError on a wrong shape or an unknown name.
+    """
+    unknown = set(arrays) - set(_FIELDS)
+    if unknown or not arrays:
+        raise ValueError(f"people: unknown or no fields {sorted(unknown)}; known: {', '.join(_FIELDS)}")
+    n = len(next(iter(arrays.values())))
+    full = {name: np.full((n, *shape), default, dtype) for name, (shape, dtype, default) in _FIELDS.items()}
+    if "xy" in arrays and "present" not in arrays:
+        full["present"][:] = True
+    return _checked(People(**(full | arrays)))
+
+
+def _checked(p: People) -> People:
+    n, out = len(p.frame), {}
+    for name, (shape, dtype, _) in _FIELDS.items():
+        value = np.asarray(getattr(p, name), dtype)
+        if value.shape != (n, *shape):
+            raise ValueError(f"people.{name}: expected shape {(n, *shape)}, got {value.shape}")
+        out[name] = value
+    return People(**out)
+
+
+def nobody() -> People:
+    """People without an instance."""
+    return people(frame=np.zeros(0, int))
+
+
+def concatenate(parts: Sequence[People]) -> People:
+    """All instances of several People of the same video, in the order given."""
+    parts = list(parts)
+    if not parts:
+        return nobody()
+    return People(**{f: np.concatenate([getattr(p, f) for p in parts]) for f in _FIELDS})
+
+
+def extent_boxes(xy, present, enlarge: float = 0.0) -> np.ndarray:
+    """Boxes around the present joints, enlarged by a share of the extent on every side.
+
+    xy (N, 15, 2), present (N, 15) → (N, 4) x1 y1 x2 y2 in pixels; NaN without joints.
+    enlarge: 0.15 for PoseTrack'18, 0.1 DT and LT, 0.075 SB (papers.md 2.1).
+    """
+    xy, present = np.asarray(xy, float), np.asarray(present, bool)
+    low = np.where(present[..., None], xy, np.inf).min(-2, initial=np.inf)
+    high = np.where(present[..., None], xy, -np.inf).max(-2, initial=-np.inf)
+    margin = enlarge * (high - low)
+    box = np.concatenate([low - margin, high + margin], -1)
+    return np.where(present.any(-1)[..., None], box, np.nan)
+
+
+@dataclass(frozen=True)
+class Video:
+    """A video with its ground truth.
+
+    name: sequence name; size: (width, height) in pixels, (0, 0) if unknown;
+    labelled (T,) bool, which frames carry annotations; people: the ground truth;
+    ignore: for each frame a list of polygons (K, 2) in pixels, or () for none;
+    frames: a lazy sequence of T uint8 H×W×3 RGB images, or None without pixels;
+    files: the T image file names as the data set writes them, or ().
+    """
+
+    name: str
+    size: tuple[int, int]
+    labelled: np.ndarray
+    people: People
+    ignore: tuple = ()
+    frames: Sequence[np.ndarray] | None = None
+    files: tuple[str, ...] = field(default=())
+
+    def __len__(self) -> int:
+        """Number of frames T."""
+        return len(self.labelled)
