@@ -1,6 +1,5 @@
-"""Helpers of the Pose Tracking Workbook: one idea a file, floors from the ground up.
+"""The small package under the Pose Tracking Workbook: data, puppets, evaluation, trackers, ledger."""
 
-A lower floor never imports a higher one: skeleton → people → geometry →
-datasets, puppets → evaluation → nets → tracking → papers, ledger → plots →
-widgets, reproduce.
-"""
+
+class WorkbookError(Exception):
+    """Bad input or a missing piece; the message is one sentence that names the file and the field."""
