@@ -1,0 +1,208 @@
+"""The ledger: a verdict with an interval for every published claim and contradiction.
+
+Notebooks measure; this file turns an estimate and its bootstrap interval into a
+verdict, writes what a notebook recorded and gathers all records beside the
+claims of `data/papers`. Notebook 13 reads it as a whole.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from helpers import WorkbookError, papers
+
+HOLDS, CONTRADICTED, UNDECIDED, NOT_TESTABLE = "holds", "contradicted", "undecided", "not testable here"
+VERDICTS = (HOLDS, CONTRADICTED, UNDECIDED, NOT_TESTABLE)
+FIGURES = Path(__file__).resolve().parent.parent / "figures"
+
+
+def paired_bootstrap(statistic: Callable[[np.ndarray, np.ndarray], float], n_videos: int, n_seeds: int = 1,
+                     draws: int = 1000, seed: int = 0, level: float = .95) -> tuple[float, float]:
+    """Percentile interval of a statistic over resampled videos and, independently, seeds.
+
+    `statistic(video_weights (V,), seed_weights (S,))` gets how often each video and each
+    seed was drawn; it must compute *both* sides of a difference from the same weights,
+    which is what makes the interval a paired one. Draws where it is NaN are left out.
+    Raises ValueError without videos. Returns (low, high).
+    """
+    if n_videos < 1 or n_seeds < 1:
+        raise ValueError(f"bootstrap: needs videos and seeds, got {n_videos} and {n_seeds}")
+    rng = np.random.default_rng(seed)
+    videos = rng.multinomial(n_videos, np.full(n_videos, 1 / n_videos), draws)
+    seeds = rng.multinomial(n_seeds, np.full(n_seeds, 1 / n_seeds), draws)
+    values = np.array([statistic(v, s) for v, s in zip(videos, seeds)], float)
+    tail = (1 - level) / 2
+    low, high = np.nanquantile(values, [tail, 1 - tail]) if np.isfinite(values).any() else (np.nan, np.nan)
+    return float(low), float(high)
+
+
+def verdict(estimate: float, interval: tuple[float, float], allowed: tuple[float | None, float | None]) -> str:
+    """holds if the interval lies in the allowed range, contradicted if wholly outside, else undecided.
+
+    `allowed` is the claim's range (low, high), None = unbounded. NaN anywhere is undecided.
+    """
+    low, high = interval
+    if not all(map(math.isfinite, (estimate, low, high))):
+        return UNDECIDED
+    least = -math.inf if allowed[0] is None else allowed[0]
+    most = math.inf if allowed[1] is None else allowed[1]
+    if least <= low and high <= most:
+        return HOLDS
+    return CONTRADICTED if high < least or low > most else UNDECIDED
+
+
+@dataclass(frozen=True)
+class Result:
+    """One measurement of one claim on one data set.
+
+    claim: id in data/papers; data: "puppets", "somof", "published", …; estimate and
+    interval in the claim's unit; n_videos, n_seeds: what the interval resampled.
+    """
+
+    claim: str
+    data: str
+    estimate: float
+    interval: tuple[float, float]
+    n_videos: int = 0
+    n_seeds: int = 0
+
+    @classmethod
+    def exact(cls, claim: str, estimate: float, data: str = "published") -> "Result":
+        """Arithmetic and properties: the interval is the estimate itself."""
+        return cls(claim, data, float(estimate), (float(estimate), float(estimate)))
+
+    @property
+    def verdict(self) -> str:
+        return verdict(self.estimate, self.interval, papers.claim(self.claim)["range"])
+
+    def line(self, digits: int = 2) -> str:
+        """One rounded line, as claim cells print it."""
+        low, high = (round(v, digits) + 0.0 for v in self.interval)
+        spread = "" if low == high else f" [{low:g}, {high:g}]"
+        return f"{self.claim} on {self.data}: {round(self.estimate, digits) + 0.0:g}{spread} → {self.verdict}"
+
+
+def output(name: str) -> Path | None:
+    """Where the driver wants a figure, table or record written; None outside a driver's run."""
+    folder = os.environ.get("POSE_WORKBOOK_OUT")
+    if not folder:
+        return None
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    return Path(folder) / name
+
+
+def save_table(table, name: str, digits: int = 3) -> None:
+    """Write a DataFrame as csv for figures/, rounded; nothing outside a driver's run."""
+    path = output(name)
+    if path is not None:
+        table.round(digits).to_csv(path, lineterminator="\n")
+
+
+def record(notebook: str, results: Iterable[Result], profile: str, dataset: str) -> list[dict]:
+    """What a notebook measured, as plain JSON; written as NN_record.json in a driver's run."""
+    rows = [_result_json(r, profile) | {"claim": r.claim} for r in results]
+    path = output(f"{notebook[:2]}_record.json")
+    if path is not None:
+        text = json.dumps({"notebook": notebook, "profile": profile, "dataset": dataset, "results": rows}, indent=1)
+        path.write_text(text + "\n")
+    return rows
+
+
+def _result_json(r: Result, profile: str) -> dict:
+    number = lambda v: round(float(v), 6) if math.isfinite(v) else None
+    return {"data": r.data, "profile": profile, "estimate": number(r.estimate),
+            "interval": [number(v) for v in r.interval], "n_videos": int(r.n_videos),
+            "n_seeds": int(r.n_seeds), "verdict": r.verdict}
+
+
+def overall(results: list[dict]) -> str:
+    """One verdict over data sets: they must not disagree, and one clear answer is enough."""
+    found = {r["verdict"] for r in results} - {UNDECIDED}
+    if not results:
+        return NOT_TESTABLE
+    return found.pop() if len(found) == 1 else UNDECIDED
+
+
+def ledger(folder: Path = FIGURES) -> list[dict]:
+    """All claims and contradictions with their results, in the order of data/papers.
+
+    Each: id, paper, kind, statement, rule, notebook, results, verdict and reason (why
+    not testable here, else ""). Raises WorkbookError for a record that cannot be read
+    or that names an unknown claim.
+    """
+    measured = _records(folder)
+    out = []
+    for claim in papers.claims():
+        results = measured.pop(claim["id"], [])
+        row = {k: claim[k] for k in ("id", "paper", "kind", "statement", "rule", "notebook")}
+        out.append(row | {"results": results, "verdict": overall(results),
+                          "reason": "" if results else _why_not(claim)})
+    if measured:
+        raise WorkbookError(f"{folder}: records name unknown claims {', '.join(sorted(measured))}")
+    return out
+
+
+def _records(folder: Path) -> dict[str, list[dict]]:
+    out: dict[str, list[dict]] = {}
+    for path in sorted(Path(folder).glob("*_record.json")):
+        try:
+            rows = json.loads(path.read_text())["results"]
+            for row in rows:
+                out.setdefault(row.pop("claim"), []).append(row)
+        except (json.JSONDecodeError, KeyError, TypeError) as error:
+            raise WorkbookError(f"{path.name}: is not a record of a notebook ({error})") from error
+    return out
+
+
+def _why_not(claim: dict) -> str:
+    if claim["kind"] == "server-only":
+        return "needs the evaluation server"
+    return f"measured by notebook {claim['notebook']}, which has no record yet"
+
+
+def summary(rows: list[dict]) -> dict[str, dict[str, int]]:
+    """paper → verdict → number of claims, and a last row "all"."""
+    out: dict[str, dict[str, int]] = {}
+    for row in rows:
+        for name in (row["paper"], "all"):
+            out.setdefault(name, dict.fromkeys(VERDICTS, 0))[row["verdict"]] += 1
+    out["all"] = out.pop("all")
+    return out
+
+
+def readme_block(rows: list[dict]) -> str:
+    """The ledger as the README shows it: counts a paper, then every decided claim."""
+    lines = ["| paper | " + " | ".join(VERDICTS) + " |", "|---|" + "---:|" * len(VERDICTS)]
+    for name, counts in summary(rows).items():
+        lines.append(f"| {name} | " + " | ".join(str(counts[v]) for v in VERDICTS) + " |")
+    lines += ["", "| claim | statement | where | estimate | verdict |", "|---|---|---|---|---|"]
+    for row in rows:
+        if row["results"] and row["kind"] == "measured":
+            where = "<br>".join(r["data"] for r in row["results"])
+            values = "<br>".join(_estimate(r) for r in row["results"])
+            lines.append(f"| {row['id']} | {row['statement']} | {where} | {values} | **{row['verdict']}** |")
+    return "\n".join(lines)
+
+
+def _estimate(result: dict) -> str:
+    if result["estimate"] is None:
+        return "–"
+    low, high = result["interval"]
+    text = f"{result['estimate']:.2f}"
+    return text if low is None or low == high else f"{text} [{low:.2f}, {high:.2f}]"
+
+
+def replace_block(text: str, block: str, name: str = "ledger") -> str:
+    """The README's text with the part between its markers replaced. Raises WorkbookError without markers."""
+    start, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+    if text.count(start) != 1 or text.count(end) != 1:
+        raise WorkbookError(f"README.md: the markers {start} and {end} must each stand there once")
+    before, rest = text.split(start)
+    return f"{before}{start}\n{block}\n{end}{rest.split(end)[1]}"
