@@ -1,0 +1,111 @@
+"""Files in and out for the readers: strict JSON, writing that never leaves half a file, lazy images.
+
+Whatever is wrong with a file becomes one sentence (`WorkbookError`) that names the file and the
+field. Notebook 01 opens its first clip through these.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from helpers import WorkbookError
+
+
+def load_json(path: Path):
+    """The content of a JSON file. Raises WorkbookError if it is missing, truncated or no JSON."""
+    try:
+        return json.loads(Path(path).read_bytes())
+    except OSError as error:
+        raise WorkbookError(f"{path}: cannot be read ({error.strerror}).") from None
+    except (ValueError, RecursionError) as error:
+        raise WorkbookError(f"{path}: is not valid JSON ({error}).") from None
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all: a temporary beside it is renamed when complete.
+
+    Raises WorkbookError where the system refuses (no permission, disk full); the
+    temporary is removed and an older file of that name is left as it was.
+    """
+    path = Path(path)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(part, "wb") as file:
+            file.write(content)
+        os.replace(part, path)
+    except BaseException as error:
+        _remove(part)
+        if isinstance(error, OSError):
+            raise WorkbookError(f"{path}: cannot be written ({error.strerror}).") from None
+        raise
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError:
+        pass  # a folder that may not be written holds no temporary either
+
+
+def check_inside(name: str, path: Path, where: str) -> None:
+    """Refuse a file name that leads out of the data set's folder (absolute, or with ..)."""
+    parts = PurePosixPath(name.replace("\\", "/")).parts
+    if not parts or ".." in parts or parts[0] == "/" or parts[0].endswith(":"):
+        raise WorkbookError(f"{path}: {where} {name!r} leads out of the data set's folder.")
+
+
+def read_image(path: Path) -> np.ndarray:
+    """An image as uint8 H×W×3 RGB. Raises WorkbookError if it is missing or unreadable."""
+    import cv2
+
+    try:
+        content = np.fromfile(path, np.uint8)
+    except OSError as error:
+        raise WorkbookError(f"{path}: image cannot be read ({error.strerror}).") from None
+    image = cv2.imdecode(content, cv2.IMREAD_COLOR) if content.size else None
+    if image is None:
+        raise WorkbookError(f"{path}: is not an image that can be decoded.")
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+class ImageFiles(Sequence):
+    """Frames as a lazy sequence: each is read from its file when it is asked for.
+
+    Indexing gives uint8 H×W×3 RGB, a slice gives another lazy sequence. A missing or
+    unreadable image raises WorkbookError when that frame is accessed, not before.
+    """
+
+    def __init__(self, paths: Sequence[Path]):
+        self.paths = tuple(Path(p) for p in paths)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index):
+        if isinstance(index, slice):
+            return ImageFiles(self.paths[index])
+        return read_image(self.paths[index])
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """(width, height) of a JPEG or PNG from its header, without decoding; (0, 0) if unknown."""
+    try:
+        with open(path, "rb") as file:
+            if (start := file.read(2)) == b"\x89P":
+                return struct.unpack(">2I", file.read(22)[14:])
+            while start == b"\xff\xd8":
+                marker, length = struct.unpack(">HH", file.read(4))
+                if 0xFFC0 <= marker <= 0xFFCF and marker not in (0xFFC4, 0xFFC8, 0xFFCC):
+                    _, height, width = struct.unpack(">BHH", file.read(5))
+                    return width, height
+                file.seek(length - 2, os.SEEK_CUR)
+    except (OSError, struct.error):
+        pass
+    return 0, 0
