@@ -438,7 +438,9 @@ class _MotState:
         """Pairs that were together before and still are valid (A, n, m, 15)."""
         same = (previous[:, :, None] == hypothesis_ids[:, None, :, None]) & (previous >= 0)[:, :, None]
         if not self.repeats:
-            return same & valid
+            kept = same & valid
+            # Two objects may remember one hypothesis; the first in file order keeps it.
+            return kept & (np.cumsum(kept, 1) == 1) if (kept.sum(1) > 1).any() else kept
         # With repeated ids the first free hypothesis of that id is tried, object by object.
         kept, free = np.zeros_like(valid), hypotheses.copy()
         for r in range(same.shape[1]):
@@ -579,7 +581,7 @@ def _association(pairs: Pairs, present, pair, joint, hit) -> np.ndarray:
     _, first, both = np.unique(key, return_index=True, return_inverse=True)
     # A match that reaches k thresholds counts at the first k alphas.
     reached = np.bincount(both * (len(hit) + 1) + hit.sum(0), minlength=len(first) * (len(hit) + 1))
-    count = np.cumsum(reached.reshape(len(first), -1)[:, ::-1], 1)[:, -2::-1]
+    count = np.cumsum(reached.reshape(len(first), len(hit) + 1)[:, ::-1], 1)[:, -2::-1]
     lengths = length[0][g[first], joint[first]] + length[1][t[first], joint[first]]
     return _sum_by(joint[first], count ** 2 / np.maximum(1, lengths[:, None] - count), N_JOINTS).T
 
