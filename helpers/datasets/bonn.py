@@ -1,0 +1,94 @@
+"""Reader for Bonn Multi-Person PoseTrack (Iqbal, Milan and Gall, CVPR 2017), the benchmark's ancestor.
+
+60 videos with every frame labelled, 14 joints, identities, real occlusions; one clip has its images.
+`python -m helpers fetch bonn` downloads it; the notebooks from 05 on repeat their experiments on it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from helpers import WorkbookError
+from helpers.datasets.files import ImageFiles, image_size
+from helpers.datasets.heads import BONN_HEAD, head_sizes
+from helpers.datasets.posetrack import BOX_MARGIN, HEAD_SHARE
+from helpers.people import Video, extent_boxes, nobody, people
+from helpers.skeleton import INDEX, MPII, N_JOINTS
+
+FOLDERS = {"train": ("train",), "val": ("test",), "all": ("train", "test")}
+
+
+def read_bonn(folder, split: str = "all") -> list[Video]:
+    """The videos of `annolist/{train,test}/annolist.mat`; split "val" is the data set's test folder.
+
+    A joint is present where it is annotated *and* flagged visible. Bonn also places occluded
+    joints, PoseTrack does not annotate them, and Bonn's own evaluator skips them; with the
+    visible ones 10.3 of 14 joints a person count, as in SoMoF (10.4), with all 13.3.
+    A person whose joints are all occluded in a frame (101 of 14,574 poses) stays, with
+    `present` all False and a box of NaN. The track is the row. Head size: 0.6 × diagonal
+    of `head_rect`; in the 25 videos without one 0.75 × distance head_bottom–head_top
+    (`heads.head_sizes`, there of all annotated joints). Frames come from `videos/<name>/`
+    where that is there. Raises WorkbookError.
+    """
+    folder = Path(folder)
+    if split not in FOLDERS:
+        raise WorkbookError(f"{folder}: split {split!r} is unknown; train, val and all are there.")
+    videos = []
+    for name in FOLDERS[split]:
+        path = folder / "annolist" / name / "annolist.mat"
+        videos += [_video(folder, path, entry) for entry in _entries(path)]
+    return videos
+
+
+def _entries(path: Path) -> np.ndarray:
+    from scipy.io import loadmat
+
+    try:
+        return loadmat(path)["annolist"].ravel()
+    except OSError as error:
+        raise WorkbookError(f"{path}: cannot be read ({error.strerror}).") from None
+    except KeyError:
+        raise WorkbookError(f"{path}: annolist is missing.") from None
+    except Exception as error:  # scipy raises many kinds for a damaged file
+        raise WorkbookError(f"{path}: is not a valid MATLAB file ({error}).") from None
+
+
+def _video(folder: Path, path: Path, entry) -> Video:
+    try:
+        name, cells = str(entry["name"][0]), entry["annopoints"]
+        frames, rows = cells.shape[1], []
+        for frame, row in np.ndindex(cells.shape[::-1]):  # frame by frame
+            if cells[row, frame].size:
+                rows.append((frame, row, *_person(cells[row, frame][0, 0])))
+    except (IndexError, KeyError, TypeError, ValueError) as error:
+        raise WorkbookError(f"{path}: annolist has an unknown structure ({error}).") from None
+    files = tuple(f"videos/{name}/{t + 1:05d}.jpg" for t in range(frames))
+    images = ImageFiles([folder / file for file in files]) if (folder / "videos" / name).is_dir() else None
+    size = image_size(images.paths[0]) if images else (0, 0)
+    return Video(name, size, np.ones(frames, bool), _people(rows), frames=images, files=files)
+
+
+def _person(cell):
+    """Joints (15, 2), annotated and visible (15,), and head size of one cell."""
+    xy, annotated, visible = np.zeros((N_JOINTS, 2)), np.zeros(N_JOINTS, bool), np.zeros(N_JOINTS, bool)
+    for point in cell["point"].ravel():
+        joint = INDEX[MPII[int(point["id"].item())]]
+        xy[joint] = point["x"].item(), point["y"].item()
+        annotated[joint], visible[joint] = True, point["is_visible"].item() > 0
+    if not np.isfinite(xy).all():
+        raise ValueError("a coordinate that is not finite")
+    rect = cell["head_rect"].ravel().astype(float)
+    head = HEAD_SHARE * np.hypot(rect[2] - rect[0], rect[3] - rect[1]) if rect.size == 4 else np.nan
+    return xy, annotated, visible, head
+
+
+def _people(rows):
+    if not rows:
+        return nobody()
+    frame, track, xy, annotated, visible, head = map(np.array, zip(*rows))
+    everything = people(frame=frame, track=track, xy=xy, present=annotated)
+    head = np.where(np.isnan(head), head_sizes(everything, BONN_HEAD), head)
+    return everything.replace(present=visible, head=head, xy=np.where(visible[..., None], xy, 0.0),
+                              box=extent_boxes(xy, visible, BOX_MARGIN))
