@@ -14,11 +14,13 @@ CLEAR-MOT steps through time with all videos and joints side by side.
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from helpers import WorkbookError
 from helpers.people import People, Video, concatenate, nobody
@@ -32,6 +34,27 @@ HOTA_REACH = 0.5001
 #: What the toolkit gives a predicted joint without a score.
 MISSING_SCORE = -9999.0
 METRICS = ("AP", "MOTA", "MOTP", "precision", "recall", "switches", "HOTA")
+
+
+
+def _assignment_solver():
+    """scipy's `linear_sum_assignment`, from its extension file alone where that can be found.
+
+    Importing scipy.optimize as a whole takes longer than everything else that the
+    evaluate command does.
+    """
+    if "scipy.optimize" not in sys.modules and (scipy := importlib.util.find_spec("scipy")):
+        for file in Path(scipy.origin).parent.glob("optimize/_lsap.*"):
+            if file.suffix in (".so", ".pyd"):
+                spec = importlib.util.spec_from_file_location("scipy.optimize._lsap", file)
+                module = importlib.util.module_from_spec(spec)
+                spec.loader.exec_module(module)
+                return module.linear_sum_assignment
+    from scipy.optimize import linear_sum_assignment
+    return linear_sum_assignment
+
+
+linear_sum_assignment = _assignment_solver()
 
 
 # --- the people of all videos, cleaned and paired ------------------------------------------

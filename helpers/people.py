@@ -113,9 +113,9 @@ def extent_boxes(xy, present, enlarge: float = 0.0) -> np.ndarray:
     xy, present = np.asarray(xy, float), np.asarray(present, bool)
     low = np.where(present[..., None], xy, np.inf).min(-2, initial=np.inf)
     high = np.where(present[..., None], xy, -np.inf).max(-2, initial=-np.inf)
-    margin = enlarge * (high - low)
-    box = np.concatenate([low - margin, high + margin], -1)
-    return np.where(present.any(-1)[..., None], box, np.nan)
+    some = present.any(-1)[..., None]
+    margin = enlarge * np.subtract(high, low, out=np.zeros_like(high), where=some)
+    return np.where(some, np.concatenate([low - margin, high + margin], -1), np.nan)
 
 
 @dataclass(frozen=True)

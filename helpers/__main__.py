@@ -1,0 +1,163 @@
+"""The command line: `python -m helpers {reproduce,evaluate,ledger,puppets,fetch}`.
+
+Exit status 0: done; 1: bad input or a failed notebook, said in one sentence; 2: wrong
+usage. Each command imports what it needs only when it runs, so `evaluate` starts
+without torch or Jupyter.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from helpers import WorkbookError
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; returns the exit status."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return arguments.run(arguments) or 0
+    except WorkbookError as error:
+        print(f"error: {error}", file=sys.stderr)
+    except OSError as error:
+        print(f"error: {error.filename or 'output'}: {error.strerror or error}.", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("error: interrupted; finished notebooks are kept, run the same command to go on.", file=sys.stderr)
+    return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m helpers", description="The Pose Tracking Workbook's commands.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    p = commands.add_parser("reproduce", help="re-run notebooks and regenerate figures, tables and the ledger")
+    p.add_argument("notebooks", nargs="*", metavar="NOTEBOOK", help="number or name, e.g. 06 or 06_matching; none = all")
+    p.add_argument("--profile", default="laptop", help="laptop (default: offline, CPU) or gpu (full size)")
+    p.add_argument("--dataset", default="puppets", help="puppets (default; real tracks join in where found), somof, "
+                                                        "bonn, posetrack17, posetrack18 or posetrack21")
+    p.add_argument("--jobs", type=int, default=1, metavar="N", help="notebooks run side by side (default 1)")
+    p.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="any other notebook parameter")
+    p.add_argument("--fresh", action="store_true", help="run notebooks again whose inputs have not changed")
+    p.add_argument("--update", action="store_true", help="rewrite the committed notebooks with their fresh outputs")
+    p.set_defaults(run=_reproduce)
+
+    p = commands.add_parser("evaluate", help="AP, MOTA and HOTA of predictions; drop-in for the official toolkit")
+    p.add_argument("truth", metavar="GT_DIR", type=Path, help="folder of PoseTrack'17 or '18 annotation files")
+    p.add_argument("predictions", metavar="PRED_DIR", type=Path, help="folder with a file of the same name for each")
+    p.add_argument("--compat", choices=["poseval"], help="count as the official toolkit does, quirks included")
+    p.add_argument("--json", metavar="FILE", type=Path, help="also write all numbers to FILE")
+    p.set_defaults(run=_evaluate)
+
+    p = commands.add_parser("ledger", help="every published claim with its verdict")
+    p.add_argument("--json", action="store_true", help="print a JSON list instead of a table")
+    p.set_defaults(run=_ledger)
+
+    p = commands.add_parser("puppets", help="export the built-in world as a PoseTrack'18 folder")
+    p.add_argument("out", metavar="OUT", type=Path, help="folder to write annotations/ and images/ into")
+    p.add_argument("--split", default="val", choices=["train", "val", "test"])
+    p.add_argument("--videos", type=int, metavar="N", help="only the first N videos of the split")
+    p.add_argument("--no-images", action="store_true", help="annotations only")
+    p.set_defaults(run=_puppets)
+
+    p = commands.add_parser("fetch", help="download real tracks")
+    p.add_argument("names", nargs="+", choices=["somof", "bonn"], metavar="NAME", help="somof, bonn")
+    p.add_argument("--to", type=Path, metavar="FOLDER", help="instead of the first folder of the data search path")
+    p.set_defaults(run=_fetch)
+    return parser
+
+
+def _reproduce(a) -> int:
+    from helpers import reproduce
+    return reproduce.reproduce(a.notebooks, profile=a.profile, dataset=a.dataset, jobs=a.jobs,
+                               extra=dict(_assignment(text) for text in a.set), fresh=a.fresh, update=a.update)
+
+
+def _assignment(text: str) -> tuple[str, object]:
+    import ast
+    name, equals, value = text.partition("=")
+    if not equals or not name.isidentifier():
+        raise WorkbookError(f"--set {text}: is not NAME=VALUE.")
+    try:
+        return name, ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return name, value
+
+
+def _evaluate(a) -> int:
+    from helpers import evaluation
+    from helpers.datasets.files import write_atomically
+    truth, predictions = _read_both(a.truth, a.predictions)
+    scores = evaluation.evaluate(truth, predictions, compat=a.compat == "poseval")
+    _print_scores(scores)
+    if a.json:
+        write_atomically(a.json, (json.dumps(scores.as_json(), indent=1) + "\n").encode())
+    return 0
+
+
+def _read_both(truth_folder: Path, prediction_folder: Path):
+    """Ground-truth videos and, file by file of the same name, their predictions."""
+    from helpers.datasets.posetrack import read_posetrack
+    if not prediction_folder.is_dir():
+        raise WorkbookError(f"{prediction_folder}: is not a folder of predictions.")
+    truth, predictions = read_posetrack(truth_folder), []
+    for video in truth:
+        file = prediction_folder / f"{video.name}.json"
+        if not file.exists():
+            raise WorkbookError(f"{file}: is missing, every annotation file needs its predictions.")
+        predicted = read_posetrack(file)[0]
+        if len(predicted) != len(video):
+            raise WorkbookError(f"{file}: images: {len(predicted)} frames, but the ground truth has {len(video)}.")
+        predictions.append(predicted.people)
+    return truth, predictions
+
+
+def _print_scores(scores) -> None:
+    columns = list(scores.groups("AP"))
+    print(f"{'':10}" + "".join(f"{c:>10}" for c in columns))
+    for name in ("AP", "MOTA", "MOTP", "precision", "recall", "HOTA"):
+        print(f"{name:10}" + "".join(f"{v:10.1f}" for v in scores.groups(name).values()))
+    print(f"{'switches':10}{scores.total('switches'):{10 * len(columns)}.0f}")
+
+
+def _ledger(a) -> int:
+    from helpers import ledger
+    rows = ledger.ledger()
+    if a.json:
+        print(json.dumps(rows, indent=1))
+        return 0
+    for row in rows:
+        print(f"{row['id']:8}{row['verdict']:20}{row['statement']}")
+        for r in row["results"]:
+            print(f"{'':8}  {r['data']}: {r['estimate']} {r['interval']}, {r['n_videos']} videos, "
+                  f"{r['n_seeds']} seeds: {r['verdict']}")
+        if row["reason"]:
+            print(f"{'':8}  {row['reason']}")
+    print("\n" + ", ".join(f"{n} {v}" for v, n in ledger.summary(rows)["all"].items()))
+    return 0
+
+
+def _puppets(a) -> int:
+    from tqdm import tqdm
+
+    from helpers import puppets
+    from helpers.datasets.posetrack import write_posetrack18
+    videos = puppets.videos(a.split, n=a.videos, render=not a.no_images)
+    folder = a.out / "annotations" / a.split
+    for video in tqdm(videos, unit="video", desc=str(a.out)):
+        write_posetrack18(folder, [video], write_images=not a.no_images)
+    print(f"{len(videos)} videos in {a.out}")
+    return 0
+
+
+def _fetch(a) -> int:
+    from helpers.datasets import download
+    for path in download.fetch(a.names, a.to):
+        print(path)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
