@@ -1,0 +1,97 @@
+"""Verdicts, the paired bootstrap, records and the README's ledger."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, strategies as st
+
+from helpers import WorkbookError, ledger, papers
+
+number = st.floats(-100, 100)
+
+
+@pytest.mark.parametrize("interval, allowed, expected", [
+    ((1, 2), (0, None), "holds"), ((-2, -1), (0, None), "contradicted"), ((-1, 1), (0, None), "undecided"),
+    ((0, .2), (0, .2), "holds"), ((.1, .3), (0, .2), "undecided"), ((.3, .4), (0, .2), "contradicted"),
+    ((5, 5), (None, None), "holds"), ((float("nan"), 1), (0, None), "undecided")])
+def test_verdict(interval, allowed, expected):
+    assert ledger.verdict(np.mean(interval), interval, allowed) == expected
+
+
+@given(number, number, number, number)
+def test_a_verdict_is_never_both(a, b, c, d):
+    interval, allowed = tuple(sorted((a, b))), tuple(sorted((c, d)))
+    inside = all(allowed[0] <= v <= allowed[1] for v in interval)
+    assert (ledger.verdict(a, interval, allowed) == "holds") == inside
+
+
+def test_bootstrap_covers_the_mean_of_paired_differences():
+    rng = np.random.default_rng(0)
+    difference = rng.normal(1, 1, 40)
+    low, high = ledger.paired_bootstrap(lambda v, s: v @ difference / v.sum(), 40)
+    error = difference.std() / np.sqrt(40)
+    assert low == pytest.approx(difference.mean() - 1.96 * error, abs=.3 * error)
+    assert high == pytest.approx(difference.mean() + 1.96 * error, abs=.3 * error)
+
+
+def test_bootstrap_is_paired_a_common_part_cancels():
+    rng = np.random.default_rng(1)
+    common = rng.normal(0, 50, 30)
+    a, b = common + 1, common
+    low, high = ledger.paired_bootstrap(lambda v, s: (v @ a - v @ b) / v.sum(), 30)
+    assert low == pytest.approx(1) and high == pytest.approx(1)
+
+
+def test_bootstrap_resamples_seeds_too():
+    low, high = ledger.paired_bootstrap(lambda v, s: s @ np.array([0.0, 1.0]) / s.sum(), 5, n_seeds=2)
+    assert (low, high) == (0, 1)
+    with pytest.raises(ValueError):
+        ledger.paired_bootstrap(lambda v, s: 0.0, 0)
+
+
+def measured(verdict):
+    return {"verdict": verdict}
+
+
+@pytest.mark.parametrize("found, expected", [
+    ([], "not testable here"), (["holds", "undecided"], "holds"), (["holds", "contradicted"], "undecided"),
+    (["contradicted", "undecided"], "contradicted"), (["undecided"], "undecided")])
+def test_overall(found, expected):
+    assert ledger.overall([measured(v) for v in found]) == expected
+
+
+def test_record_and_ledger_go_round(tmp_path, monkeypatch):
+    monkeypatch.setenv("POSE_WORKBOOK_OUT", str(tmp_path))
+    claim = next(c for c in papers.claims() if c["kind"] == "measured")
+    ledger.record("06_matching", [ledger.Result(claim["id"], "puppets", 1.5, (1.0, 2.0), 20, 3)], "laptop", "puppets")
+    rows = {r["id"]: r for r in ledger.ledger(tmp_path)}
+    result = rows[claim["id"]]["results"][0]
+    assert result["estimate"] == 1.5 and result["n_seeds"] == 3 and result["profile"] == "laptop"
+    assert result["verdict"] == ledger.verdict(1.5, (1.0, 2.0), claim["range"])
+    assert len(rows) == len(papers.claims()) and {r["verdict"] for r in rows.values()} <= set(ledger.VERDICTS)
+    json.dumps(list(rows.values()), allow_nan=False)
+
+
+def test_outside_the_driver_nothing_is_written(monkeypatch):
+    monkeypatch.delenv("POSE_WORKBOOK_OUT", raising=False)
+    assert ledger.output("01_x.csv") is None
+
+
+def test_a_broken_or_unknown_record_is_named(tmp_path):
+    (tmp_path / "01_record.json").write_text("{")
+    with pytest.raises(WorkbookError, match="01_record.json"):
+        ledger.ledger(tmp_path)
+    (tmp_path / "01_record.json").write_text(json.dumps({"results": [{"claim": "XX-C1", "verdict": "holds"}]}))
+    with pytest.raises(WorkbookError, match="XX-C1"):
+        ledger.ledger(tmp_path)
+
+
+def test_readme_and_ledger_json_show_the_records():
+    root = ledger.FIGURES.parent
+    rows = ledger.ledger()
+    text = (root / "README.md").read_text()
+    assert ledger.replace_block(text, ledger.readme_block(rows)) == text, "run `make tables`"
+    assert json.loads((ledger.FIGURES / "ledger.json").read_text()) == rows, "run `make tables`"
+    with pytest.raises(WorkbookError):
+        ledger.replace_block("no markers", "x")
