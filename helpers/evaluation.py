@@ -553,22 +553,23 @@ def hota(truth, predictions=None, compat: bool = False) -> Hota:
 
 
 def _joint_totals(pairs: Pairs, present, side: int) -> np.ndarray:
-    """Joints of one side (15,), counted as the mode counts them (compat: empty frames, see `hota`)."""
-    frame = (pairs.truth_frame, pairs.predicted_frame)[side]
-    other = (pairs.predicted_frame, pairs.truth_frame)[side]
+    """Joints of one side (15,), counted as the mode counts them.
+
+    In compat mode each frame without people on the other side adds the joints of its
+    whole video in place of its own; a video without any on the other side counts plainly.
+    """
     if not pairs.compat:
         return present[side].sum(0)
-    n_frames = len(pairs.video)
-    alone = ~np.isin(np.arange(n_frames), other)
+    frame, other = (pairs.truth_frame, pairs.predicted_frame)[::1 if side == 0 else -1]
+    frames = np.arange(len(pairs.video))
+    alone = ~np.isin(frames, other)
+    if side == 0:       # a frame empty on both sides counts against the predictions only
+        alone &= np.isin(frames, frame)
     a_video = _sum_by(pairs.video[frame], present[side], pairs.n_videos)
-    nobody_there = np.bincount(pairs.video[~alone], minlength=pairs.n_videos) == 0
-    # A video without any prediction is counted once, plainly; otherwise each empty frame
-    # adds the whole video. Frames empty on both sides count for the ground truth's rule.
-    if side == 1:
-        alone &= ~np.isin(np.arange(n_frames), other)
+    nobody_there = ~np.isin(np.arange(pairs.n_videos), pairs.video[other])
     times = np.where(nobody_there, 1, np.bincount(pairs.video[alone], minlength=pairs.n_videos))
-    regular = present[side][~alone[frame]] if len(frame) else present[side]
-    return regular.sum(0) + times @ a_video
+    counted = ~alone[frame] & ~nobody_there[pairs.video[frame]]
+    return present[side][counted].sum(0) + times @ a_video
 
 
 def _best_matching(pairs: Pairs, similarity: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -289,6 +289,18 @@ def test_hota_empty_frame_is_plain_in_honest_mode_and_the_whole_video_in_compat_
     assert ev.hota([video(truth, 5)], [predicted], compat=True).detection.mean() == pytest.approx(4 / 9)
 
 
+def test_hota_compat_video_without_predictions_counts_once():
+    truth = toy()
+    scores = ev.hota([video(truth), video(truth)], [truth, nobody()], compat=True)
+    assert scores.detection.mean() == pytest.approx(.5)
+
+
+def test_hota_compat_frame_empty_on_both_sides_charges_the_predictions():
+    there = toy()[toy().frame != 2]
+    scores = ev.hota([video(there)], [there], compat=True)      # 5 of 6 frames match, a whole video more of FP
+    assert scores.detection.mean() == pytest.approx(5 / 10)
+
+
 def loop_hota(truth, predicted, n_frames, j):
     from scipy.optimize import linear_sum_assignment
     out = []
