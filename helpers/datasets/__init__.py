@@ -15,13 +15,10 @@ from helpers.people import Video
 NAMES = ("puppets", "somof", "bonn", "posetrack17", "posetrack18", "posetrack21")
 SPLITS = ("train", "val", "all")
 ROOT = Path(__file__).resolve().parents[2]
-#: Where each data set keeps the annotations of a split; the first of these is there in a complete one.
-_SPLIT_FOLDERS = {
-    "posetrack17": "annotations", "posetrack18": "annotations", "posetrack21": "posetrack_data",
-}
-_MARKS = {
-    "somof": "posetrack_valid_in.json", "bonn": "annolist", **_SPLIT_FOLDERS,
-}
+#: The folder that holds the annotations, one folder a split.
+_SPLIT_FOLDERS = {"posetrack17": "annotations", "posetrack18": "annotations", "posetrack21": "posetrack_data"}
+#: What a data set's folder must hold to count as found.
+_MARKS = {"somof": "posetrack_valid_in.json", "bonn": "annolist", **_SPLIT_FOLDERS}
 
 
 def data_folders() -> list[Path]:
@@ -51,7 +48,8 @@ def missing(name: str) -> str:
     _check_name(name)
     if name in ("somof", "bonn"):
         return f"{name}: not found, left out; get it with: python -m helpers fetch {name}"
-    return (f"{name}: not found, left out; put its {_MARKS.get(name, 'files')}/ and images/ into data/{name}, "
+    folder = _MARKS.get(name, "files")
+    return (f"{name}: not found, left out; put its {folder}/ and images/ into data/{name}, "
             "or name the folder above it in POSE_WORKBOOK_DATA")
 
 

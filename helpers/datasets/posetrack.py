@@ -43,9 +43,7 @@ def read_posetrack(path, images=None, max_track: int | None = MAX_TRACK) -> list
     annotations. max_track: ids from there on are refused; None allows any.
     A file with `annolist` is '17, any other '18 (papers.md 3.1). Raises WorkbookError.
     """
-    path = Path(path)
-    root = _image_root(path, images)
-    return [_read_file(file, root, max_track) for file in _files(path)]
+    return _read(path, images, max_track)
 
 
 def read_posetrack18(path, images=None, max_track: int | None = MAX_TRACK) -> list[Video]:
@@ -57,7 +55,7 @@ def read_posetrack18(path, images=None, max_track: int | None = MAX_TRACK) -> li
     Persons without any joint are kept, `present` all False. People are in frame order,
     frames in the order of `images`. Arguments and errors as in `read_posetrack`.
     """
-    return _of_one_form(path, images, max_track, wanted="'18")
+    return _read(path, images, max_track, wanted="'18")
 
 
 def read_posetrack17(path, images=None, max_track: int | None = MAX_TRACK) -> list[Video]:
@@ -66,15 +64,15 @@ def read_posetrack17(path, images=None, max_track: int | None = MAX_TRACK) -> li
     Point ids 0–14 are `skeleton.JOINTS`; there is no person box, so the joints' extent +
     15 % a side stands in. Arguments and errors as in `read_posetrack`.
     """
-    return _of_one_form(path, images, max_track, wanted="'17")
+    return _read(path, images, max_track, wanted="'17")
 
 
 def read_posetrack21(path, images=None) -> list[Video]:
     """Videos of PoseTrack21: the '18 form, persons with a box only, and track ids of any size."""
-    return _of_one_form(path, images, None, wanted="'18")
+    return _read(path, images, None, wanted="'18")
 
 
-def _of_one_form(path, images, max_track, wanted) -> list[Video]:
+def _read(path, images, max_track, wanted=None) -> list[Video]:
     path = Path(path)
     root = _image_root(path, images)
     return [_read_file(file, root, max_track, wanted) for file in _files(path)]
@@ -98,11 +96,12 @@ def _image_root(path: Path, images) -> Path | None:
         if not images.is_dir():
             raise WorkbookError(f"{images}: no such folder of images.")
         return images.parent if images.name == "images" else images
-    beside = [path, *path.absolute().parents[:3]]  # file, val, annotations, root
-    return next((folder for folder in beside if (folder / "images").is_dir()), None)
+    folder = (path.parent if path.is_file() else path).absolute()
+    beside = [folder, *folder.parents[:2]]  # as in root/annotations/val
+    return next((root for root in beside if (root / "images").is_dir()), None)
 
 
-def _read_file(path: Path, root: Path | None, max_track, wanted=None) -> Video:
+def _read_file(path: Path, root: Path | None, max_track, wanted) -> Video:
     if path.suffix == ".mat":
         content, form = {"annolist": _load_mat(path)}, "'17"
     else:
@@ -161,8 +160,9 @@ def _video18(path, content, root, max_track) -> Video:
     except (KeyError, TypeError):
         raise WorkbookError(_unknown_image(path, annotations, index)) from None
     persons = _persons18(path, annotations, np.array(frame, int), names)
-    return _video(path, root, file_names, _labelled(path, images, persons), persons,
-                  _ignore18(path, images), _size(path, images[0]), max_track)
+    labelled = _labelled(f"{path}: images", [image.get("is_labeled") for image in images], persons)
+    return _video(path, root, file_names, labelled, persons, _ignore18(path, images),
+                  _size(path, images[0]), max_track)
 
 
 def _objects(path, content, field) -> list[dict]:
@@ -301,23 +301,25 @@ def _scores(path, annotations, k) -> np.ndarray:
 
 def _person_scores(path, annotations) -> np.ndarray:
     values = [a.get("score", 1.0) for a in annotations]
-    if set(map(type, values)) - {int, float} or not all(map(_is_finite, values)):
-        i = next(i for i, v in enumerate(values) if isinstance(v, bool) or not _is_finite(v))
-        raise WorkbookError(f"{path}: annotations[{i}].score is {values[i]!r}; a finite number is needed.")
-    return np.array(values, float)
+    try:
+        scores = np.array(array("d", values))
+        if np.isfinite(scores).all():
+            return scores
+    except (TypeError, OverflowError):
+        pass
+    i = next(i for i, value in enumerate(values) if not _is_finite(value))
+    value = str(values[i])[:40]
+    raise WorkbookError(f"{path}: annotations[{i}].score is {value!r}; a finite number is needed.")
 
 
-def _labelled(path, images, persons: People) -> np.ndarray:
-    """(T,) bool from is_labeled; where that is missing, the frames that hold persons."""
-    labelled = np.zeros(len(images), bool)
+def _labelled(where, flags, persons: People) -> np.ndarray:
+    """(T,) bool from is_labeled; where that is missing (None), the frames that hold persons."""
+    labelled = np.zeros(len(flags), bool)
     labelled[persons.frame] = True
-    for t, image in enumerate(images):
-        value = image.get("is_labeled")
-        if value is None:
-            continue
-        if value not in (0, 1):
-            raise WorkbookError(f"{path}: images[{t}].is_labeled is {value!r}; true or false is needed.")
-        labelled[t] = bool(value)
+    for t, flag in enumerate(flags):
+        if flag not in (None, 0, 1):
+            raise WorkbookError(f"{where}[{t}].is_labeled is {flag!r}; true or false is needed.")
+        labelled[t] = labelled[t] if flag is None else bool(flag)
     return labelled
 
 
@@ -365,8 +367,8 @@ def _video17(path, content, root, max_track) -> Video:
                  for k, rect in enumerate(_many(entry.get("annorect"))) if rect]
         ignore.append(_ignore17(where, entry))
     persons = _persons17(rows)
-    flags = [{"is_labeled": _one(entry.get("is_labeled"))} for entry in entries]
-    return _video(path, root, names, _labelled(path, flags, persons), persons, tuple(ignore), (0, 0), max_track)
+    labelled = _labelled(f"{path}: annolist", [_one(entry.get("is_labeled")) for entry in entries], persons)
+    return _video(path, root, names, labelled, persons, tuple(ignore), (0, 0), max_track)
 
 
 def _one(value):

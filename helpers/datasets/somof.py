@@ -72,7 +72,8 @@ def _array(where, field, value, frames, numbers) -> np.ndarray:
         if array.shape[1:] != (frames, numbers) or not np.isfinite(array).all():
             raise ValueError
     except (TypeError, ValueError):
-        raise WorkbookError(f"{where}: {field} is not [person][{frames}][{numbers}] finite numbers.") from None
+        shape = f"[person][{frames}][{numbers}]"
+        raise WorkbookError(f"{where}: {field} is not {shape} finite numbers.") from None
     return array
 
 
