@@ -1,0 +1,244 @@
+"""Pixels on demand: backdrop, people and things in painter's order, and the exact optical flow.
+
+A frame is drawn when it is asked for and not kept. The flow of a pixel is that of the shape painted
+there: the backdrop moves by a homography, a capsule with its two ends, a quadrilateral with its corners.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import cv2
+import numpy as np
+
+from helpers.puppets.scene import CAPSULES, TORSO, Scene, _A, _B
+from helpers.skeleton import INDEX
+
+#: How much larger than a frame the backdrop is.
+_BACKDROP = 2.4
+_SHIFT = 3          # OpenCV draws at 1/8 pixel
+_BLUR_SAMPLES = 5
+#: Which colour of a person's outfit each capsule takes: 0 trousers, 1 shirt, 2 skin, 3 shoes.
+_CLOTH = [0, 0, 0, 0, 1, 2, 1, 2, 1, 0, 2]
+_FAR, _NEAR = (2, 3, 6, 7), (0, 1, 4, 5)      # left limbs, right limbs
+
+
+class RenderedFrames(Sequence):
+    """The frames of a scene, each drawn when asked for: uint8 H×W×3 RGB."""
+
+    def __init__(self, scene: Scene):
+        self.scene = scene
+
+    def __len__(self) -> int:
+        return self.scene.n_frames
+
+    def __getitem__(self, index):
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        t = range(len(self))[index]
+        return draw(self.scene, t) if not self.scene.blur else _blurred(self.scene, t)
+
+
+def draw(scene: Scene, t: int, ahead: float = 0.0) -> np.ndarray:
+    """One frame, uint8 H×W×3; `ahead` (0…1) moves everything towards the next frame, for motion blur."""
+    background, outfits, things = _looks(scene.look, len(scene.joints), len(scene.occluders), scene.uniform, scene.camera.size)
+    image = cv2.warpPerspective(background, _homography(scene, t, ahead), scene.camera.size, flags=cv2.INTER_LINEAR,
+                                borderMode=cv2.BORDER_REFLECT_101)
+    for kind, k in painters_order(scene, t):
+        if kind == "thing":
+            _fill(image, _between(scene.occluders[k], t, ahead), things[k])
+        else:
+            _draw_person(image, _between(scene.joints[k], t, ahead), scene.radii[k, t], scene.depth[k, t], outfits[k])
+    return image
+
+
+def painters_order(scene: Scene, t: int) -> list[tuple[str, int]]:
+    """People ("person", p) and occluders ("thing", k) of a frame from far to near."""
+    both = [(-d, "person", p) for p, d in enumerate(scene.distance[:, t])]
+    both += [(-d, "thing", k) for k, d in enumerate(scene.occluder_depth)]
+    return [(kind, k) for _, kind, k in sorted(both)]
+
+
+def _between(points: np.ndarray, t: int, ahead: float) -> np.ndarray:
+    if not ahead or t + 1 >= len(points):
+        return points[t]
+    return (1 - ahead) * points[t] + ahead * points[t + 1]
+
+
+def _blurred(scene: Scene, t: int) -> np.ndarray:
+    samples = [draw(scene, t, scene.blur * k / _BLUR_SAMPLES).astype(np.uint16) for k in range(_BLUR_SAMPLES)]
+    return (sum(samples) // _BLUR_SAMPLES).astype(np.uint8)
+
+
+def _homography(scene: Scene, t: int, ahead: float = 0.0) -> np.ndarray:
+    """Backdrop pixels → frame pixels."""
+    width, height = scene.camera.size
+    size = int(_BACKDROP * width), int(_BACKDROP * height)
+    h = scene.camera.background(1.15 * width, size)
+    return h[t] if not ahead or t + 1 >= len(h) else (1 - ahead) * h[t] / h[t][2, 2] + ahead * h[t + 1] / h[t + 1][2, 2]
+
+
+def _fixed(points) -> np.ndarray:
+    """Pixels as OpenCV's fixed-point integers."""
+    return np.rint(np.asarray(points) * (1 << _SHIFT)).astype(np.int32)
+
+
+def _fill(image, corners, colour) -> None:
+    cv2.fillConvexPoly(image, _fixed(corners), colour, cv2.LINE_8, _SHIFT)
+
+
+def _line(image, a, b, radius, colour) -> None:
+    cv2.line(image, a, b, colour, max(1, int(round(2 * radius))), cv2.LINE_8, _SHIFT)
+
+
+def _draw_person(image, joints, radii, depth, outfit) -> None:
+    points = _fixed(np.clip(joints, -2000, 4000)).tolist()
+    far, near = (_FAR, _NEAR) if depth[INDEX["left_hip"]] > depth[INDEX["right_hip"]] else (_NEAR, _FAR)
+    for c in far:
+        _line(image, points[_A[c]], points[_B[c]], radii[c], outfit[_CLOTH[c]])
+    for c in (9, 8):
+        _line(image, points[_A[c]], points[_B[c]], radii[c], outfit[_CLOTH[c]])
+    _fill(image, joints[TORSO], outfit[1])
+    _draw_head(image, points, radii[10], depth, outfit)
+    for c in near:
+        _line(image, points[_A[c]], points[_B[c]], radii[c], outfit[_CLOTH[c]])
+    for side in ("right", "left"):
+        _line(image, points[INDEX[f"{side}_ankle"]], points[INDEX[f"{side}_ankle"]], .9 * radii[1], outfit[3])
+
+
+def _draw_head(image, points, radius, depth, outfit) -> None:
+    bottom, top, nose = (points[INDEX[n]] for n in ("head_bottom", "head_top", "nose"))
+    _line(image, bottom, top, radius, outfit[2])
+    crown = [(3 * top[i] + bottom[i]) // 4 for i in (0, 1)]
+    _line(image, crown, top, radius, outfit[4])
+    if depth[INDEX["nose"]] < depth[INDEX["head_top"]]:
+        _line(image, nose, nose, max(.6, .35 * radius), tuple(c * .6 for c in outfit[2]))
+
+
+# --- colours and the backdrop ---------------------------------------------------------------------
+
+@lru_cache(maxsize=4)
+def _looks(look: int, n_people: int, n_things: int, uniform: bool, size):
+    """Backdrop image, outfits (trousers, shirt, skin, shoes, hair) and colours of things."""
+    rng = np.random.default_rng(look)
+    background = _backdrop(rng, (int(_BACKDROP * size[0]), int(_BACKDROP * size[1])))
+    kit = [tuple(rng.integers(20, 236, 3).tolist()) for _ in range(2)]
+    outfits = []
+    for _ in range(n_people):
+        own = [tuple(rng.integers(20, 236, 3).tolist()) for _ in range(2)]
+        tone = rng.uniform(.35, 1)
+        skin = tuple((tone * np.array([235, 190, 160])).tolist())
+        hair = tuple((rng.uniform(.1, .8) * np.array([150, 110, 70])).tolist())
+        outfits.append((*(kit if uniform else own), skin, (40, 35, 35), hair))
+    return background, outfits, [tuple(rng.integers(50, 200, 3).tolist()) for _ in range(n_things)]
+
+
+def _backdrop(rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
+    """A cluttered wall and floor: gradients, boxes, circles, stripes and noise, all from the generator."""
+    width, height = size
+    image = np.zeros((height, width, 3), np.uint8)
+    wall, floor = rng.integers(90, 210, (2, 3))
+    horizon = int(height * rng.uniform(.5, .56))
+    shade = np.linspace(.8, 1.1, height)[:, None, None]
+    image[:horizon] = np.clip(wall * shade[:horizon], 0, 255)
+    image[horizon:] = np.clip(floor * shade[horizon:], 0, 255)
+    for _ in range(int(rng.integers(40, 110))):
+        x, y = int(rng.integers(0, width)), int(rng.integers(0, int(.95 * horizon)))
+        w, h = (int(v) for v in rng.integers(width // 60, width // 9, 2))
+        colour = tuple(rng.integers(30, 230, 3).tolist())
+        if rng.random() < .6:
+            cv2.rectangle(image, (x, y), (x + w, min(y + h, horizon)), colour, -1)
+        else:
+            cv2.circle(image, (x, y), w // 2, colour, -1)
+    for x in rng.integers(0, width, 12):
+        cv2.line(image, (int(x), horizon), (int(2 * x - width / 2), height), tuple((.85 * floor).tolist()), 2)
+    noise = cv2.resize(rng.normal(0, 12, (height // 2, width // 2)).astype(np.float32), (width, height))
+    return np.clip(cv2.GaussianBlur(image, (3, 3), 0) + noise[..., None], 0, 255).astype(np.uint8)
+
+
+# --- optical flow ------------------------------------------------------------------------------------
+
+def flow(scene: Scene, t: int) -> tuple[np.ndarray, np.ndarray]:
+    """Exact forward flow t → t+1: (H, W, 2) float32 pixels, and (H, W) bool where the target is in view.
+
+    In view: inside the image and not painted over by something else in frame t+1.
+    Raises IndexError for the last frame.
+    """
+    if not 0 <= t < scene.n_frames - 1:
+        raise IndexError(f"flow: frame {t} of {scene.n_frames} has no next frame")
+    width, height = scene.camera.size
+    grid = np.stack(np.meshgrid(np.arange(width), np.arange(height)), -1).astype(np.float64)
+    out = _through(_homography(scene, t + 1) @ np.linalg.inv(_homography(scene, t)), grid) - grid
+    owner, after = owners(scene, t), owners(scene, t + 1)
+    for shape in np.unique(owner[owner > 0]):
+        mask = owner == shape
+        out[mask] = _shape_flow(scene, t, int(shape), grid[mask])
+    landed = np.rint(grid + out).astype(int)
+    inside = ((landed >= 0) & (landed < [width, height])).all(-1)
+    landed = np.clip(landed, 0, [width - 1, height - 1])
+    return out.astype(np.float32), inside & (_object(after)[landed[..., 1], landed[..., 0]] == _object(owner))
+
+
+_PARTS = len(CAPSULES) + 1      # capsules, then the torso
+
+
+def owners(scene: Scene, t: int) -> np.ndarray:
+    """(H, W) int32: what is painted where: 0 backdrop, then 1 + object · 12 + part; people before things."""
+    width, height = scene.camera.size
+    image = np.zeros((height, width), np.int32)
+    for kind, k in painters_order(scene, t):
+        if kind == "thing":
+            _fill(image, scene.occluders[k, t], 1 + (len(scene.joints) + k) * _PARTS)
+            continue
+        points, first = _fixed(np.clip(scene.joints[k, t], -2000, 4000)).tolist(), 1 + k * _PARTS
+        depth = scene.depth[k, t]
+        far, near = (_FAR, _NEAR) if depth[INDEX["left_hip"]] > depth[INDEX["right_hip"]] else (_NEAR, _FAR)
+        for c in (*far, 9, 8, None, 10, *near):
+            if c is None:
+                _fill(image, scene.joints[k, t][TORSO], first + _PARTS - 1)
+            else:
+                _line(image, points[_A[c]], points[_B[c]], scene.radii[k, t, c], first + c)
+    return image
+
+
+def _object(owner: np.ndarray) -> np.ndarray:
+    """Owner codes → −1 backdrop, or the person's or thing's number."""
+    return np.where(owner > 0, (owner - 1) // _PARTS, -1)
+
+
+def _shape_flow(scene: Scene, t: int, shape: int, xy: np.ndarray) -> np.ndarray:
+    """Flow (N, 2) of pixels (N, 2) that belong to one shape."""
+    k, part = divmod(shape - 1, _PARTS)
+    if k >= len(scene.joints):
+        before, after = scene.occluders[k - len(scene.joints), t], scene.occluders[k - len(scene.joints), t + 1]
+        return _quad_flow(before, after, xy)
+    before, after = scene.joints[k, t], scene.joints[k, t + 1]
+    if part == _PARTS - 1:
+        return _quad_flow(before[TORSO], after[TORSO], xy)
+    a, b = _A[part], _B[part]
+    return _capsule_flow(before[[a, b]], after[[a, b]], scene.radii[k, t, part], scene.radii[k, t + 1, part], xy)
+
+
+def _quad_flow(before, after, xy) -> np.ndarray:
+    h, _ = cv2.findHomography(before, after) if cv2.contourArea(before.astype(np.float32)) > 2 else (None, None)
+    if h is None:       # seen from the side a torso is a line: it moves with its middle
+        return np.broadcast_to(after.mean(0) - before.mean(0), xy.shape)
+    return _through(h, xy) - xy
+
+
+def _capsule_flow(before, after, radius, radius_after, xy) -> np.ndarray:
+    """Along the axis by its two ends, across it by the radius; beyond an end with that end."""
+    axis, axis_after = before[1] - before[0], after[1] - after[0]
+    length, length_after = max(np.linalg.norm(axis), 1e-6), max(np.linalg.norm(axis_after), 1e-6)
+    e, e_after = axis / length, axis_after / length_after
+    along, across = (xy - before[0]) @ e, (xy - before[0]) @ [-e[1], e[0]]
+    scale = radius_after / radius
+    u = np.clip(along / length, 0, 1)
+    beyond = (along - u * length) * scale
+    return after[0] + (u * length_after + beyond)[:, None] * e_after + (scale * across)[:, None] * np.array([-e_after[1], e_after[0]]) - xy
+
+
+def _through(h: np.ndarray, xy: np.ndarray) -> np.ndarray:
+    points = np.concatenate([xy, np.ones((*xy.shape[:-1], 1))], -1) @ h.T
+    return points[..., :2] / points[..., 2:]

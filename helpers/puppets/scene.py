@@ -1,0 +1,236 @@
+"""One video's scene: who stands where, what hides what, and the ground truth that follows.
+
+Everything drawn is a capsule (a thick line with round ends) or a quadrilateral, in painter's order
+from far to near. The same shapes decide which joint is hidden, so ground truth needs no pixels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from helpers.people import People, extent_boxes, people
+from helpers.puppets import camera, motion
+from helpers.skeleton import INDEX
+
+#: (joint, joint, radius in metres) of a person's round parts; radii are for a height of 1.75.
+CAPSULES = (
+    ("right_hip", "right_knee", .085), ("right_knee", "right_ankle", .060), ("left_hip", "left_knee", .085),
+    ("left_knee", "left_ankle", .060), ("right_shoulder", "right_elbow", .055), ("right_elbow", "right_wrist", .045),
+    ("left_shoulder", "left_elbow", .055), ("left_elbow", "left_wrist", .045), ("right_shoulder", "left_shoulder", .075),
+    ("right_hip", "left_hip", .095), ("head_bottom", "head_top", .085),
+)
+_A = np.array([INDEX[a] for a, _, _ in CAPSULES])
+_B = np.array([INDEX[b] for _, b, _ in CAPSULES])
+_RADIUS = np.array([r for *_, r in CAPSULES])
+TORSO = np.array([INDEX[n] for n in ("right_shoulder", "left_shoulder", "left_hip", "right_hip")])
+_HIPS = TORSO[2:]
+#: PoseTrack'18's head joints lie 0.7 head-box diagonals apart; PCKh's head size is 0.6 diagonals.
+HEAD_SIZE_SHARE = 0.6 / 0.7
+BOX_MARGIN = 0.15
+
+
+@dataclass(frozen=True)
+class WorldSettings:
+    """What a world is like; the defaults are calibrated on the training split (`statistics`).
+
+    people: fewest and most people of a video; depth: nearest and farthest path centres, metres;
+    crowding: 0 spreads people over the view, 1 gathers them in one place; groups: share of
+    videos with a synchronised group; uniform: share of videos where all wear the same;
+    occluders: most foreground things; pan, shake, shift, zoom: shares of videos with that camera
+    movement; slow: share of videos whose frame rate is halved or cut to a third;
+    liveliness: factor on everyone's pace; blur: shutter time as a share of the frame time.
+    """
+
+    people: tuple[int, int] = (2, 11)
+    depth: tuple[float, float] = (3.2, 7.5)
+    crowding: float = 0.5
+    groups: float = 0.25
+    uniform: float = 0.35
+    occluders: int = 3
+    pan: float = 0.4
+    shake: float = 0.5
+    shift: float = 0.15
+    zoom: float = 0.3
+    slow: float = 0.25
+    liveliness: float = 1.0
+    blur: float = 0.0
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A video's people, things and camera.
+
+    joints (P, T, 15, 2) pixels; depth (P, T, 15) metres; focal (T,); height (P,) metres;
+    occluders (K, T, 4, 2) pixels with depth (K,) metres; camera; look: seed of colours and backdrop.
+    """
+
+    joints: np.ndarray
+    depth: np.ndarray
+    height: np.ndarray
+    occluders: np.ndarray
+    occluder_depth: np.ndarray
+    camera: camera.Camera
+    uniform: bool
+    blur: float
+    look: int
+
+    @property
+    def n_frames(self) -> int:
+        return len(self.camera.focal)
+
+    @cached_property
+    def distance(self) -> np.ndarray:
+        """(P, T) depth by which people are painted: that of their hips."""
+        return self.depth[..., _HIPS].mean(-1)
+
+    @cached_property
+    def radii(self) -> np.ndarray:
+        """(P, T, C) capsule radii in pixels."""
+        metres = _RADIUS * (self.height / 1.75)[:, None]
+        between = (self.depth[..., _A] + self.depth[..., _B]) / 2
+        return metres[:, None] * self.camera.focal[:, None] / between
+
+    @cached_property
+    def head(self) -> np.ndarray:
+        """(P, T) head sizes in pixels."""
+        length = motion.LENGTHS["head"] * (self.height / 1.75)[:, None]
+        return HEAD_SIZE_SHARE * length * self.camera.focal / self.depth[..., INDEX["head_bottom"]]
+
+    def visible(self) -> np.ndarray:
+        """(P, T, 15) bool: inside the image, in front of everything, not behind one's own trunk."""
+        width, height = self.camera.size
+        xy = self.joints
+        seen = ((xy >= 0) & (xy <= [width - 1, height - 1])).all(-1) & (self.depth > .35)
+        seen &= ~self._behind_own_trunk()
+        for q in range(len(self.occluders)):
+            p, t = np.nonzero(self.distance > self.occluder_depth[q])
+            seen[p, t] &= ~inside_quad(xy[p, t], self.occluders[q, t])
+        return seen & ~self._behind_others(seen)
+
+    def _behind_own_trunk(self) -> np.ndarray:
+        """A joint farther away than the trunk's middle, within the torso's outline, is not annotated."""
+        middle = self.depth[..., TORSO].mean(-1, keepdims=True)
+        behind = self.depth > middle + .06 * (self.height / 1.75)[:, None, None]
+        rows = np.nonzero(behind.any(-1))
+        out = np.zeros(behind.shape, bool)
+        out[rows] = behind[rows] & self._in_trunk(rows, self.joints[rows])
+        out[..., [INDEX[n] for n in ("head_bottom", "head_top", "nose")]] = False
+        return out
+
+    def _in_trunk(self, rows, xy) -> np.ndarray:
+        """Points (N, 15, 2) in the torso of person and frame rows (N,): a capsule from shoulders to hips."""
+        corners = self.joints[rows][:, TORSO]
+        radius = .16 * (self.height[rows[0]] / 1.75) * self.camera.focal[rows[1]] / self.distance[rows]
+        return near_segments(xy, corners[:, :2].mean(1)[:, None], corners[:, 2:].mean(1)[:, None], .75 * radius[:, None]).any(-1)
+
+    def _behind_others(self, seen) -> np.ndarray:
+        hidden = np.zeros(seen.shape, bool)
+        if len(self.joints) < 2:
+            return hidden
+        low = self.joints.min(2) - self.radii.max(-1)[..., None]
+        high = self.joints.max(2) + self.radii.max(-1)[..., None]
+        # Only pairs whose outlines meet are looked at: person p farther than q.
+        meet = ((low[:, None] <= high[None]) & (low[None] <= high[:, None])).all(-1)
+        p, q, t = np.nonzero(meet & (self.distance[:, None] > self.distance[None]))
+        covered = self.covers(q, t, self.joints[p, t])
+        np.logical_or.at(hidden, (p, t), covered)
+        return hidden
+
+    def covers(self, q, t, xy) -> np.ndarray:
+        """Which points xy (N, K, 2) person q (N,) paints over in frame t (N,)."""
+        joints = self.joints[q, t]
+        limbs = near_segments(xy, joints[:, _A], joints[:, _B], self.radii[q, t]).any(-1)
+        return limbs | inside_quad(xy, joints[:, TORSO])
+
+    def truth(self, frames: np.ndarray) -> People:
+        """Ground truth of the given frames (F,): people with at least one visible joint, frame by frame."""
+        seen = self.visible()[:, frames]
+        t, p = np.nonzero(seen.any(-1).T)
+        present = seen[p, t]
+        xy = np.where(present[..., None], self.joints[p, frames[t]], 0.0)
+        return people(frame=frames[t], track=p, xy=xy, present=present, head=self.head[p, frames[t]],
+                      box=extent_boxes(xy, present, BOX_MARGIN))
+
+
+def near_segments(xy, a, b, radius) -> np.ndarray:
+    """(N, K, C) bool: point xy (N, K, 2) lies within radius (N, C) of segment a–b (N, C, 2)."""
+    along = b - a
+    length = np.maximum((along ** 2).sum(-1), 1e-9)
+    dx = xy[:, :, None, 0] - a[:, None, :, 0]
+    dy = xy[:, :, None, 1] - a[:, None, :, 1]
+    u = np.clip((dx * along[:, None, :, 0] + dy * along[:, None, :, 1]) / length[:, None], 0, 1)
+    dx, dy = dx - u * along[:, None, :, 0], dy - u * along[:, None, :, 1]
+    return dx * dx + dy * dy <= (radius ** 2)[:, None]
+
+
+def inside_quad(xy, corners) -> np.ndarray:
+    """(N, K) bool: points xy (N, K, 2) inside the convex quadrilaterals (N, 4, 2), either orientation."""
+    edge = np.roll(corners, -1, 1) - corners
+    side = (edge[:, None, :, 0] * (xy[:, :, None, 1] - corners[:, None, :, 1])
+            - edge[:, None, :, 1] * (xy[:, :, None, 0] - corners[:, None, :, 0]))
+    return (side >= 0).all(-1) | (side <= 0).all(-1)
+
+
+# --- making a scene ------------------------------------------------------------------------------
+
+def random_scene(rng: np.random.Generator, settings: WorldSettings, size: tuple[int, int], n_frames: int) -> Scene:
+    """A scene drawn from the settings; the same generator state gives the same scene."""
+    step = rng.choice([2, 3]) if rng.random() < settings.slow else 1
+    time = np.arange(n_frames) * step / 25
+    view = camera.random_camera(rng, n_frames, size, settings.pan, settings.shake, settings.shift, settings.zoom)
+    n_people = int(rng.integers(settings.people[0], settings.people[1] + 1))
+    cast = random_people(rng, n_people, settings)
+    joints, depth = view.project(motion.joints_3d(cast, time))
+    things, thing_depth = _occluders(rng, int(rng.integers(0, settings.occluders + 1)), view, settings)
+    return Scene(joints, depth, cast.height, things, thing_depth, view, bool(rng.random() < settings.uniform),
+                 settings.blur, int(rng.integers(2 ** 31)))
+
+
+def random_people(rng: np.random.Generator, n: int, settings: WorldSettings) -> motion.Choreography:
+    """n people on closed paths about a common place; with some chance the last ones move as one group."""
+    near, far = settings.depth
+    middle = rng.uniform(near, far)
+    z = np.clip((1 - settings.crowding) * rng.uniform(near, far, n) + settings.crowding * (middle + rng.normal(0, .5, n)), near, far)
+    width = .42 * z
+    spread = width * (1 - .55 * settings.crowding)
+    x = rng.uniform(-1, 1, n) * spread + rng.uniform(-.25, .25) * width
+    action = rng.choice(len(motion.ACTIONS), n, p=[.28, .10, .14, .10, .10, .06, .08, .14])
+    pace = settings.liveliness * np.where(action == 1, rng.uniform(1.8, 3.2, n), rng.uniform(.25, 1.3, n))
+    amplitude = np.stack([rng.uniform(.4, 1.0, n) * width, rng.uniform(.15, .7, n)], 1)
+    frequency = np.stack([pace / amplitude[:, 0], pace / amplitude[:, 0] * rng.uniform(.4, 1.6, n)], 1)
+    cast = motion.Choreography(
+        np.stack([x, z], 1), amplitude, frequency, rng.uniform(0, 2 * np.pi, (n, 2)), rng.normal(1.72, .12, n).clip(1.2, 2.05),
+        rng.normal(1, .05, (n, 4)), action, rng.uniform(.1, .35, n), rng.uniform(.5, 1.6, n) * settings.liveliness,
+        rng.uniform(0, 2 * np.pi, n))
+    return _as_group(rng, cast, n) if rng.random() < settings.groups and n > 2 else cast
+
+
+def _as_group(rng, cast: motion.Choreography, n: int) -> motion.Choreography:
+    """The last k people dance the first of them's dance, side by side: poses that look alike."""
+    k = int(rng.integers(2, min(n, 5)))
+    leader, rest = n - k, slice(n - k, n)
+    copied = {}
+    for name in ("path_amplitude", "path_frequency", "path_phase", "action", "rhythm", "beat", "start"):
+        value = getattr(cast, name).copy()
+        value[rest] = value[leader]
+        copied[name] = value
+    centre = cast.path_centre.copy()
+    centre[rest] = centre[leader] + np.stack([.75 * (np.arange(k) - (k - 1) / 2), .12 * np.arange(k)], 1)
+    return replace(cast, path_centre=centre, **copied)
+
+
+def _occluders(rng, n: int, view: camera.Camera, settings: WorldSettings):
+    """Pillars and tables between camera and people, as flat quadrilaterals facing the camera."""
+    corners, depth = np.zeros((n, 1, 4, 3)), np.zeros(n)
+    for k in range(n):
+        z = rng.uniform(.55, .8) * settings.depth[0] if rng.random() < .4 else rng.uniform(*settings.depth)
+        tall = rng.random() < .5
+        w, h = (rng.uniform(.2, .45), 3.2) if tall else (rng.uniform(.8, 1.6), rng.uniform(.45, .85))
+        x = rng.uniform(-.5, .5) * z
+        corners[k, 0] = [(x - w / 2, h, z), (x + w / 2, h, z), (x + w / 2, 0, z), (x - w / 2, 0, z)]
+        depth[k] = z
+    points = np.broadcast_to(corners, (n, len(view.focal), 4, 3))
+    return (view.project(points)[0] if n else np.zeros((0, len(view.focal), 4, 2))), depth
