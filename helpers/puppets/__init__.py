@@ -17,7 +17,7 @@ from helpers.puppets.scene import Scene, WorldSettings, random_scene
 __all__ = ["SPLITS", "WorldSettings", "videos", "scene_of", "flow", "labelled_frames"]
 
 #: split: (number of videos, first sequence number; also what keeps the splits' random numbers apart)
-SPLITS = {"train": (60, 100_001), "val": (20, 200_001), "test": (20, 300_001)}
+SPLITS = {"train": (60, 100_001), "val": (50, 200_001), "test": (50, 300_001)}
 LABELLED_RUN, LABELLED_EVERY = 30, 4
 FRAMES = (60, 100)
 

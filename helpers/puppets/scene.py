@@ -44,17 +44,17 @@ class WorldSettings:
     liveliness: factor on everyone's pace; blur: shutter time as a share of the frame time.
     """
 
-    people: tuple[int, int] = (2, 11)
-    depth: tuple[float, float] = (3.2, 7.5)
-    crowding: float = 0.5
+    people: tuple[int, int] = (2, 10)
+    depth: tuple[float, float] = (3.8, 9.0)
+    crowding: float = 0.4
     groups: float = 0.25
     uniform: float = 0.35
     occluders: int = 3
     pan: float = 0.4
     shake: float = 0.5
-    shift: float = 0.15
+    shift: float = 0.1
     zoom: float = 0.3
-    slow: float = 0.25
+    slow: float = 0.1
     liveliness: float = 1.0
     blur: float = 0.0
 
@@ -113,7 +113,7 @@ class Scene:
     def _behind_own_trunk(self) -> np.ndarray:
         """A joint farther away than the trunk's middle, within the torso's outline, is not annotated."""
         middle = self.depth[..., TORSO].mean(-1, keepdims=True)
-        behind = self.depth > middle + .06 * (self.height / 1.75)[:, None, None]
+        behind = self.depth > middle + .12 * (self.height / 1.75)[:, None, None]
         rows = np.nonzero(behind.any(-1))
         out = np.zeros(behind.shape, bool)
         out[rows] = behind[rows] & self._in_trunk(rows, self.joints[rows])

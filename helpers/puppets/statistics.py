@@ -1,0 +1,128 @@
+"""Is the built-in world like the real one? The same statistics of any videos, side by side.
+
+The worlds are compared on the 14 joints that SoMoF and Bonn annotate (no nose). Settings were tuned
+on the training split; notebook 01 reports validation, as a table and a figure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from scipy.optimize import linear_sum_assignment
+
+from helpers.geometry import box_iou
+from helpers.people import People, Video, extent_boxes
+from helpers.skeleton import INDEX, N_JOINTS
+
+#: A statistic of the built-in world may lie this factor outside the range that SoMoF and Bonn span.
+FACTOR = 1.5
+#: Shares of mislinked people are small and differ tenfold between the real sets; their factor.
+LINK_FACTOR = 3.0
+GAPS = (1, 4)
+_COMMON = np.arange(N_JOINTS) != INDEX["nose"]
+STATISTICS = {
+    "people per frame": FACTOR, "speed, median (head sizes/frame)": FACTOR, "speed, 90th percentile": FACTOR,
+    "joints annotated (share)": FACTOR, "pairs of people overlapping (share)": FACTOR,
+    "track length (share of the video)": FACTOR,
+    "mislinked by box IoU, 1 frame (%)": LINK_FACTOR, "mislinked by box IoU, 4 frames (%)": LINK_FACTOR,
+    "mislinked by joint distance, 4 frames (%)": LINK_FACTOR,
+}
+
+
+def statistics(videos: Sequence[Video]) -> dict[str, float]:
+    """The statistics named in STATISTICS, of labelled frames and people with at least one joint."""
+    truths = [_without_nose(v.people) for v in videos]
+    n_frames = sum(int(v.labelled.sum()) for v in videos)
+    speed = np.concatenate([speeds(p) for p in truths])
+    overlap = np.concatenate([_overlaps(p) for p in truths])
+    lengths = [np.unique(p.track, return_counts=True)[1] / v.labelled.sum() for p, v in zip(truths, videos)]
+    values = [sum(map(len, truths)) / n_frames, np.median(speed), np.quantile(speed, .9),
+              np.concatenate([p.present[:, _COMMON].mean(1) for p in truths]).mean(), (overlap > .05).mean(),
+              np.mean(np.concatenate(lengths))]
+    links = [100 * mislinked(truths, gap, cost) for gap, cost in ((1, box_cost), (4, box_cost), (4, joint_cost))]
+    return dict(zip(STATISTICS, map(float, values + links), strict=True))
+
+
+def _without_nose(p: People) -> People:
+    p = p.replace(present=p.present & _COMMON)
+    return p[p.present.any(1)]
+
+
+def speeds(p: People) -> np.ndarray:
+    """Mean joint displacement between consecutive frames of each track, in head sizes a frame."""
+    order = np.lexsort((p.frame, p.track))
+    a, b = p[order[:-1]], p[order[1:]]
+    both = a.present & b.present
+    together = (a.track == b.track) & (b.frame == a.frame + 1) & both.any(1)
+    moved = (np.linalg.norm(a.xy - b.xy, axis=-1) * both).sum(1) / np.maximum(1, both.sum(1))
+    return (moved / a.head)[together & (a.head > 0)]
+
+
+def _overlaps(p: People) -> np.ndarray:
+    """Box IoU of every two people of a frame."""
+    box, out = extent_boxes(p.xy, p.present), [np.zeros(0)]
+    for t in np.unique(p.frame):
+        iou = box_iou(box[p.frame == t], box[p.frame == t])
+        out.append(iou[np.triu_indices(len(iou), 1)])
+    return np.concatenate(out)
+
+
+def box_cost(a: People, b: People) -> np.ndarray:
+    """1 − IoU of the joints' extents."""
+    return 1 - box_iou(extent_boxes(a.xy, a.present), extent_boxes(b.xy, b.present))
+
+
+def joint_cost(a: People, b: People) -> np.ndarray:
+    """Mean distance of the joints annotated in both, in pixels; without any, more than all others."""
+    both = a.present[:, None] & b.present[None]
+    distance = np.linalg.norm(a.xy[:, None] - b.xy[None], axis=-1)
+    mean = (distance * both).sum(-1) / np.maximum(1, both.sum(-1))
+    return np.where(both.any(-1), mean, 1e6)
+
+
+def mislinked(truths: Sequence[People], gap: int, cost) -> float:
+    """Share of true pairs that Hungarian matching of the true poses gap frames apart does not link.
+
+    People with at least 3 joints; a true pair is an identity present in both frames.
+    """
+    wrong = total = 0
+    for p in truths:
+        p = p[p.present.sum(1) >= 3]
+        labelled = np.unique(p.frame)
+        for t in labelled[np.isin(labelled + gap, labelled)]:
+            a, b = p.at(t), p.at(t + gap)
+            rows, columns = linear_sum_assignment(cost(a, b))
+            total += np.isin(a.track, b.track).sum()
+            wrong += np.isin(a.track, b.track).sum() - (a.track[rows] == b.track[columns]).sum()
+    return wrong / max(1, total)
+
+
+def calibration_table(worlds: dict[str, dict[str, float]]) -> pd.DataFrame:
+    """Statistics (rows) of "puppets" and real data sets (columns), the factor allowed, the factor reached.
+
+    The factor reached is how far the puppets lie outside the range that the real sets span, 1 inside.
+    """
+    table = pd.DataFrame(worlds)
+    real = table.drop(columns="puppets")
+    outside = np.maximum(real.min(axis=1) / table["puppets"], table["puppets"] / real.max(axis=1))
+    return table.assign(factor=outside.clip(lower=1) if len(real.columns) else np.nan, allowed=pd.Series(STATISTICS))
+
+
+def calibration_figure(table: pd.DataFrame):
+    """Puppets against the range of the real sets, a row a statistic, in multiples of that range's middle."""
+    real = table.drop(columns=["puppets", "factor", "allowed"])
+    figure, axes = plt.subplots(figsize=(8, 3.6), layout="constrained")
+    for y, name in enumerate(table.index[::-1]):
+        low, high = real.loc[name].min(), real.loc[name].max()
+        middle, allowed = np.sqrt(low * high), table.loc[name, "allowed"]
+        axes.barh(y, (high * allowed - low / allowed) / middle, left=low / allowed / middle, height=.7, color=".93")
+        axes.barh(y, max(high - low, .02 * middle) / middle, left=low / middle, height=.7, color=".6")
+        axes.plot(table.loc[name, "puppets"] / middle, y, "o", color="tab:blue", ms=8)
+    axes.set_yticks(range(len(table)), table.index[::-1])
+    axes.set_xscale("log", base=2)
+    axes.set_xlabel("multiples of the real sets' middle   (grey: SoMoF to Bonn, light grey: allowed, blue: puppets)")
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure
