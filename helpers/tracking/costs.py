@@ -1,0 +1,41 @@
+"""What it costs to link a person of the previous frame with one of the current frame.
+
+Each cost takes two People and gives an (N, M) matrix, small = similar. Notebook 06 compares box
+overlap and joint distance, notebook 07 all of them (PT-T4, DT-T3).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from helpers.geometry import box_iou, joint_distances, pairwise_distance
+from helpers.people import People
+from helpers.skeleton import INDEX
+
+
+def box_cost(previous: People, current: People) -> np.ndarray:
+    """1 − IoU of the boxes (N, M), in [0, 1] (PT §3, DT §3.2). A box of NaN costs 1."""
+    return 1.0 - box_iou(previous.box, current.box)
+
+
+def pck_cost(previous: People, current: People, threshold: float = 0.5) -> np.ndarray:
+    """1 − share of the 15 joints closer than `threshold` head sizes (N, M), in [0, 1] (DT §3.2).
+
+    As in Detect-and-Track's code, not its paper: the share is of *all* joint slots, also those
+    that a person lacks (DT: 17 slots, two of them ears that are never there), and the head
+    size is |head_top − head_bottom| + 1 px of the previous pose, without PCKh's 0.6.
+    """
+    top, bottom = INDEX["head_top"], INDEX["head_bottom"]
+    head = np.linalg.norm(previous.xy[:, top] - previous.xy[:, bottom], axis=-1) + 1
+    with np.errstate(invalid="ignore"):
+        near = joint_distances(previous, current) < threshold * head[:, None, None]
+    return 1.0 - near.mean(-1)
+
+
+def joint_distance_cost(previous: People, current: People) -> np.ndarray:
+    """Mean distance of the common joints (N, M) in pixels; inf, never linked, without common joints.
+
+    The control that the papers left out. Plain pixels on purpose: divided by the previous
+    person's head or box size it links more true pairs wrongly (notebook 06).
+    """
+    return pairwise_distance(previous, current)
