@@ -1,0 +1,130 @@
+"""Figures that several notebooks draw, in one style: stick figures, film strips, estimates with intervals.
+
+Every figure function returns the Figure. Colours are the same everywhere: one per joint group, one per
+track; what a paper printed is grey, what was measured here is coloured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.colors import to_rgb
+
+from helpers.ledger import output
+from helpers.people import People, Video
+from helpers.skeleton import GROUPS, INDEX, JOINTS, LIMBS
+
+#: Grey of everything a paper printed.
+PUBLISHED = "0.6"
+OURS = "tab:blue"
+GROUP_COLOURS = dict(zip(GROUPS, ("#4477aa", "#66ccee", "#228833", "#ccbb44", "#ee6677", "#aa3377", "#000000")))
+_TRACKS = [to_rgb(c) for c in ("#e6194b", "#3cb44b", "#ffe119", "#4363d8", "#f58231", "#911eb4", "#46f0f0", "#f032e6",
+                               "#bcf60c", "#fabebe", "#008080", "#e6beff", "#9a6324", "#fffac8", "#800000", "#aaffc3")]
+_GROUP_OF = {joint: group for group, joints in GROUPS.items() for joint in joints}
+
+
+def style() -> None:
+    """The workbook's look: small fonts, no top and right frame, layouts that fit."""
+    plt.rcParams.update({"figure.dpi": 80, "savefig.dpi": 100, "font.size": 9, "axes.spines.top": False,
+                         "axes.spines.right": False, "figure.constrained_layout.use": True})
+
+
+def track_colour(track: int) -> tuple[float, float, float]:
+    """RGB in [0, 1] of a track id; −1 (no track) is grey."""
+    return _TRACKS[track % len(_TRACKS)] if track >= 0 else (.7, .7, .7)
+
+
+def save_figure(figure, name: str) -> None:
+    """Write a figure for figures/ (PNG, same bytes every time); nothing outside a driver's run."""
+    path = output(name)
+    if path is not None:
+        figure.savefig(path, dpi=100, metadata={"Software": None})
+
+
+# --- people on images ---------------------------------------------------------------------------
+
+def draw_people(image: np.ndarray, people: People, scale: int = 1, thickness: int = 2, boxes: bool = False) -> np.ndarray:
+    """A copy of an uint8 H×W×3 image, enlarged `scale` times, with stick figures coloured by track."""
+    out = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale != 1 else image.copy()
+    for i in range(len(people)):
+        colour = tuple(int(255 * c) for c in track_colour(int(people.track[i])))
+        points = np.rint(people.xy[i] * scale).astype(int).tolist()
+        for a, b in LIMBS:
+            if people.present[i, a] and people.present[i, b]:
+                cv2.line(out, points[a], points[b], colour, thickness, cv2.LINE_AA)
+        for j in np.flatnonzero(people.present[i]):
+            cv2.circle(out, points[j], thickness, colour, -1, cv2.LINE_AA)
+        if boxes and np.isfinite(people.box[i]).all():
+            x1, y1, x2, y2 = np.rint(people.box[i] * scale).astype(int).tolist()
+            cv2.rectangle(out, (x1, y1), (x2, y2), colour, 1)
+    return out
+
+
+def canvas(size: tuple[int, int], grey: int = 245) -> np.ndarray:
+    """An empty image (width, height) to draw stick figures on, for tracks without pixels."""
+    return np.full((size[1], size[0], 3), grey, np.uint8)
+
+
+def frame_image(video: Video, t: int, people: People, scale: int = 1, boxes: bool = False) -> np.ndarray:
+    """Frame t with the people of that frame drawn in; on an empty canvas where a video has no pixels."""
+    image = video.frames[t] if video.frames is not None else canvas(video.size)
+    return draw_people(image, people.at(t), scale, boxes=boxes)
+
+
+def filmstrip(video: Video, people: People, frames: Sequence[int], titles: Sequence[str] = (), scale: int = 2):
+    """A row of frames with their people drawn in."""
+    figure, axes = plt.subplots(1, len(frames), figsize=(3.1 * len(frames), 2.1), squeeze=False, layout="constrained")
+    for k, (axis, t) in enumerate(zip(axes[0], frames)):
+        axis.imshow(frame_image(video, t, people, scale))
+        axis.set_title(titles[k] if titles else f"frame {t}", fontsize=9)
+        axis.axis("off")
+    return figure
+
+
+def stick_figure(axis, xy: np.ndarray, present: np.ndarray, names: bool = False) -> None:
+    """One pose (15, 2) into an axis, joints coloured by group, y downwards."""
+    for a, b in LIMBS:
+        if present[a] and present[b]:
+            axis.plot(*xy[[a, b]].T, color=".75", lw=2, zorder=1)
+    for j in np.flatnonzero(present):
+        axis.plot(*xy[j], "o", color=GROUP_COLOURS[_GROUP_OF[JOINTS[j]]], ms=8, zorder=2)
+        if names:
+            axis.annotate(f"{j} {JOINTS[j]}", xy[j], textcoords="offset points", xytext=(8, -3), fontsize=7)
+    axis.set_aspect("equal")
+    if not axis.yaxis_inverted():
+        axis.invert_yaxis()
+    axis.axis("off")
+
+
+def standing_pose() -> np.ndarray:
+    """(15, 2) joints of an upright person in a 100 × 200 box, for drawings."""
+    out = np.zeros((len(JOINTS), 2))
+    for name, (x, y) in {"ankle": (12, 190), "knee": (13, 148), "hip": (10, 105), "wrist": (34, 108), "elbow": (30, 78),
+                         "shoulder": (20, 46)}.items():
+        out[INDEX[f"right_{name}"]], out[INDEX[f"left_{name}"]] = (50 - x, y), (50 + x, y)
+    out[INDEX["head_bottom"]], out[INDEX["nose"]], out[INDEX["head_top"]] = (50, 34), (53, 20), (50, 4)
+    return out
+
+
+# --- numbers ---------------------------------------------------------------------------------------
+
+def forest(rows: Sequence[dict], label: str, zero: float | None = 0.0):
+    """Estimates with their intervals, one a row, and what was published beside them in grey.
+
+    rows: dicts with name, estimate, low, high and, where printed, published.
+    """
+    figure, axis = plt.subplots(figsize=(7, .6 + .36 * len(rows)), layout="constrained")
+    for y, row in enumerate(reversed(rows)):
+        axis.plot([row["low"], row["high"]], [y, y], color=OURS, lw=2.5, solid_capstyle="round")
+        axis.plot(row["estimate"], y, "o", color=OURS, ms=7)
+        if row.get("published") is not None:
+            axis.plot(row["published"], y, "D", color=PUBLISHED, ms=7, zorder=0)
+    if zero is not None:
+        axis.axvline(zero, color=".8", zorder=-1)
+    axis.set_yticks(range(len(rows)), [row["name"] for row in reversed(rows)])
+    axis.set_xlabel(label + "   (blue: ours with 95 % interval, grey: published)")
+    axis.spines[["top", "right"]].set_visible(False)
+    return figure

@@ -1,0 +1,88 @@
+"""Figures, widgets and exercises: the same bytes every time, driven sliders redraw, stubs fall back."""
+
+import matplotlib
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from helpers import exercises, plots, puppets, widgets
+from helpers.people import Video, nobody, people
+from helpers.skeleton import GROUPS
+
+matplotlib.use("Agg")
+
+
+@pytest.fixture(autouse=True)
+def close():
+    yield
+    plt.close("all")
+
+
+def test_people_are_drawn_where_they_are_in_their_tracks_colour():
+    xy = np.full((1, 15, 2), [30.0, 20.0])
+    image = plots.draw_people(plots.canvas((60, 40)), people(xy=xy, track=[3]))
+    assert tuple(image[20, 30]) == tuple(int(255 * c) for c in plots.track_colour(3))
+    assert (image[:10] == 245).all()
+    assert (plots.draw_people(plots.canvas((60, 40)), people(xy=xy, present=np.zeros((1, 15), bool))) == 245).all()
+
+
+def test_drawing_leaves_the_image_alone_and_enlarges():
+    image = plots.canvas((60, 40))
+    out = plots.draw_people(image, people(xy=np.full((1, 15, 2), 10.0)), scale=2)
+    assert (image == 245).all() and out.shape == (80, 120, 3)
+
+
+def test_colours_differ_between_tracks_and_groups():
+    assert len({plots.track_colour(i) for i in range(16)}) == 16 and plots.track_colour(0) == plots.track_colour(16)
+    assert set(plots.GROUP_COLOURS) == set(GROUPS) and len(set(plots.GROUP_COLOURS.values())) == 7
+
+
+def test_filmstrip_and_frames_without_pixels():
+    video, = puppets.videos("val", n=1)
+    assert len(plots.filmstrip(video, video.people, [0, 4, 8]).axes) == 3
+    blind = Video("v", (40, 30), np.ones(2, bool), nobody())
+    assert plots.frame_image(blind, 0, nobody()).shape == (30, 40, 3)
+
+
+def test_forest_shows_published_in_grey_only_where_there_is_one():
+    rows = [dict(name="a", estimate=1, low=0, high=2, published=.5), dict(name="b", estimate=1, low=0, high=2)]
+    lines = plots.forest(rows, "MOTA").axes[0].lines
+    assert sum(line.get_color() == plots.PUBLISHED for line in lines) == 1
+
+
+def test_figures_are_saved_only_for_the_driver_and_are_the_same_bytes(tmp_path, monkeypatch):
+    monkeypatch.delenv("POSE_WORKBOOK_OUT", raising=False)
+    figure, axis = plt.subplots()
+    axis.plot([1, 2])
+    plots.save_figure(figure, "01_x.png")
+    monkeypatch.setenv("POSE_WORKBOOK_OUT", str(tmp_path))
+    plots.save_figure(figure, "01_a.png"), plots.save_figure(figure, "01_b.png")
+    assert (tmp_path / "01_a.png").read_bytes() == (tmp_path / "01_b.png").read_bytes()
+    assert not (tmp_path / "01_x.png").exists()
+
+
+def test_a_moved_slider_changes_the_picture():
+    seen = []
+    w = widgets.scrub(lambda t: seen.append(t) or np.full((4, 4, 3), 40 * t, np.uint8), 5, start=1)
+    before = w.picture.value
+    assert w.move(frame=3) != before and seen == [1, 3] and w.sliders["frame"].max == 4
+
+
+def test_several_sliders_of_both_kinds():
+    def draw(threshold, step):
+        figure, axis = plt.subplots()
+        axis.plot([threshold, step])
+        return figure
+    w = widgets.Sliders(draw, threshold=(0.0, 1.0, .05, .5), step=(0, 3, 1, 0))
+    assert w.move(threshold=.8) != w.move(step=2) and plt.get_fignums() == []
+    with pytest.raises(KeyError):
+        w.move(other=1)
+
+
+def test_an_unsolved_exercise_uses_the_reference_and_says_so(capsys):
+    reference, stub, own = (lambda x: x + 1), (lambda x: None), (lambda x: x + 2)
+    assert exercises.solved_or_reference(stub, reference, 1, name="exercise 1") is reference
+    assert "not solved yet" in capsys.readouterr().out
+    assert exercises.solved_or_reference(own, reference, 1, name="exercise 1") is own and capsys.readouterr().out == ""
+    with pytest.raises(ZeroDivisionError):
+        exercises.solved_or_reference(lambda x: x / 0, reference, 1, name="exercise 1")
