@@ -119,7 +119,8 @@ def test_hand_built_versions_redefine_no_helper(path):
 def test_claim_cells_are_compared_and_belong_to_this_notebook(path):
     checked = [c for c in code(path) if "nbval-check-output" in tags(c)]
     assert checked and all(c.outputs for c in checked)
-    shown = set(re.findall(r"\b(?:[A-Z]{2}-C\d+|O-\d+b?)\b", "".join(str(c.outputs) for c in checked)))
+    printed = "\n".join(o.get("text", "") for c in checked for o in c.outputs)
+    shown = set(re.findall(r"\b(?:[A-Z]{2}-C\d+|O-\d+b?)\b", printed))
     mine = {c["id"] for c in papers.claims() if c["notebook"] == path.stem[:2]}
     assert mine <= shown, f"claims without a checked cell: {sorted(mine - shown)}"
 
