@@ -12,6 +12,9 @@ from helpers.geometry import joint_distances
 from helpers.people import People
 from helpers.tracking.matching import hungarian
 
+#: What a joint's nearness adds to a hit: decides between equals, never outweighs a joint.
+NEARER = 1e-3
+
 
 def constant_ids(people: People) -> People:
     """Everyone gets track 0, which MOTA of that time never counted as a switch (PT-T2 "dummy tracks").
@@ -38,16 +41,16 @@ def truth_ids(people: People, truth: People, threshold: float = 0.5) -> People:
     """Perfect association: each detection takes the track of the person whose joints it hits.
 
     In every frame the one-to-one matching with the most joints within threshold × head size
-    of the truth; a detection that is left over gets an id of its own. No tracker can do
-    better on the same detections, but for joints that sit on another person's.
+    of the truth, the nearer ones among equals; a detection that is left over gets an id of
+    its own. No tracker can do better on the same detections, but for joints that sit on
+    another person's.
     """
     ids = np.full(len(people), -1)
     for t in np.intersect1d(people.frame, truth.frame):
         here, there = np.flatnonzero(people.frame == t), np.flatnonzero(truth.frame == t)
-        distance = joint_distances(people[here], truth[there])
-        with np.errstate(invalid="ignore"):
-            hits = (distance <= threshold * truth.head[there][:, None]).sum(-1)
-        rows, columns = hungarian(np.where(hits > 0, -hits, np.inf))
+        reach = joint_distances(people[here], truth[there]) / (threshold * truth.head[there][:, None])
+        gain = np.where(reach <= 1, 1 + NEARER * (1 - reach), 0).sum(-1)
+        rows, columns = hungarian(np.where(gain > 0, -gain, np.inf))
         ids[here[rows]] = truth.track[there[columns]]
     alone = ids < 0
     ids[alone] = truth.track.max(initial=-1) + 1 + np.arange(alone.sum())

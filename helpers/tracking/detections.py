@@ -76,7 +76,7 @@ def simulate_detections(video: Video, seed: int, noise: DetectorNoise = Detector
 
 
 def _lasting_normal(rng, p: People) -> np.ndarray:
-    """Normal numbers (N,) that change slowly along each track: who is missed or unsure stays so for a while."""
+    """Normal numbers (N,) that change slowly along each track: who is missed stays so for a while."""
     out = np.zeros(len(p))
     for identity in np.unique(p.track):
         rows = np.flatnonzero(p.track == identity)
@@ -149,7 +149,7 @@ def _false_alarms(rng, truth: People, video: Video, noise: DetectorNoise) -> Peo
 def _detections(frame, xy, present, joint_score, score) -> People:
     xy = np.where(present[..., None], xy, 0.0)
     return people(frame=frame, xy=xy, present=present, box=extent_boxes(xy, present, BOX_MARGIN),
-                  joint_score=np.where(present, joint_score.clip(.01, .99), 0.0), score=score.clip(.001, .999))
+                  joint_score=np.where(present, joint_score.clip(.01, .99), 0), score=score.clip(.001, .999))
 
 
 def keep_confident(detections: People, person: float = 0.0, joint: float = 0.0) -> People:

@@ -1,0 +1,272 @@
+"""Matchers against brute force, costs against plain loops, tracker and controls on hand-made scenes."""
+
+from itertools import permutations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from helpers import WorkbookError
+from helpers.evaluation import clear_mot
+from helpers.people import Video, concatenate, nobody, people
+from helpers.skeleton import INDEX
+from helpers.tracking import comparison, controls, costs, track
+from helpers.tracking.detections import DetectorNoise, keep_confident, simulate_detections
+from helpers.tracking.frame_to_frame import FrameToFrame
+from helpers.tracking.matching import greedy, hungarian
+
+seeds = st.integers(0, 2 ** 32 - 1)
+small = st.integers(0, 5)
+
+
+def best_by_brute_force(cost, limit):
+    """(pairs, total) of the best matching: most allowed pairs first, then least cost."""
+    if cost.shape[0] > cost.shape[1]:
+        cost = cost.T
+    n, m = cost.shape
+    best = (0, 0.0)
+    for columns in permutations(range(m + n), n):                       # a column ≥ m leaves the row out
+        chosen = [cost[i, c] for i, c in enumerate(columns) if c < m]
+        if all(np.isfinite(chosen)) and all(v <= limit for v in chosen):
+            best = max(best, (len(chosen), -sum(chosen)))
+    return best[0], -best[1]
+
+
+def greedy_by_argmin(cost, limit):
+    cost, pairs = np.where(np.isnan(cost), np.inf, cost).copy(), []
+    while cost.size and np.isfinite(cost.min()) and cost.min() <= limit:
+        r, c = np.unravel_index(cost.argmin(), cost.shape)
+        pairs.append((r, c))
+        cost[r], cost[:, c] = np.inf, np.inf
+    return sorted(pairs)
+
+
+@settings(max_examples=60, deadline=None)
+@given(seeds, st.integers(0, 4), st.integers(0, 4), st.sampled_from([np.inf, .6, .2]), st.booleans())
+def test_matchers_are_those_of_brute_force(seed, n, m, limit, holes):
+    rng = np.random.default_rng(seed)
+    cost = np.round(rng.random((n, m)), 1)                              # with ties
+    if holes:
+        cost[rng.random((n, m)) < .3] = rng.choice([np.nan, np.inf])
+    for match in (hungarian, greedy):
+        rows, columns = match(cost, limit)
+        assert list(rows) == sorted(set(rows)) and len(set(columns)) == len(columns)
+        assert (cost[rows, columns] <= limit).all() and np.isfinite(cost[rows, columns]).all()
+    assert list(zip(*greedy(cost, limit))) == greedy_by_argmin(cost, limit)
+    rows, columns = hungarian(cost, limit)
+    pairs, total = best_by_brute_force(cost, limit)
+    assert len(rows) == pairs and np.isclose(cost[rows, columns].sum(), total)
+
+
+def test_where_greedy_is_worse():
+    cost = np.array([[.1, .2], [.2, .9]])
+    assert cost[greedy(cost)].sum() == 1.0 and np.isclose(cost[hungarian(cost)].sum(), .4)
+
+
+def test_negative_costs_and_forbidden_pairs():
+    cost = np.array([[-5., np.inf], [-9., -1.]])
+    rows, columns = hungarian(cost)
+    assert list(rows) == [0, 1] and list(columns) == [0, 1]             # both pairs, not the −9 alone
+
+
+def figure(x, n=1, **arrays):
+    """n equal people, 20 × 40 px, their joints on a grid, shifted by x."""
+    grid = np.stack(np.meshgrid(np.arange(3) * 10., np.arange(5) * 10.), -1).reshape(15, 2)
+    xy = np.repeat(grid[None], n, 0) + np.reshape(x, (-1, 1, 1)) * [1.0, 0.0]
+    box = np.concatenate([xy.min(1), xy.max(1)], 1)
+    return people(xy=xy, box=box, head=np.full(len(xy), 10.), **arrays)
+
+
+@settings(max_examples=30, deadline=None)
+@given(seeds, small, small)
+def test_costs_are_those_of_plain_loops(seed, n, m):
+    rng = np.random.default_rng(seed)
+    a, b = (people(xy=rng.uniform(0, 30, (k, 15, 2)), present=rng.random((k, 15)) < .6) for k in (n, m))
+    pck, distance = costs.pck_cost(a, b), costs.joint_distance_cost(a, b)
+    for i in range(n):
+        head = np.hypot(*(a.xy[i, INDEX["head_top"]] - a.xy[i, INDEX["head_bottom"]])) + 1
+        for k in range(m):
+            common = np.flatnonzero(a.present[i] & b.present[k])
+            d = {j: np.hypot(*(a.xy[i, j] - b.xy[k, j])) for j in common}
+            assert np.isclose(pck[i, k], 1 - sum(v < .5 * head for v in d.values()) / 15)
+            assert np.isclose(distance[i, k], np.mean(list(d.values()))) if d else np.isinf(distance[i, k])
+
+
+def test_box_cost_by_hand():
+    np.testing.assert_allclose(costs.box_cost(figure(0), figure([0, 10, 100])), [[0, 2 / 3, 1]])
+
+
+def scene(*frames):
+    return concatenate([figure(x, frame=np.full(len(x), t)) for t, x in enumerate(frames) if len(x)])
+
+
+def test_frame_to_frame_links_by_overlap_and_opens_new_tracks():
+    tracked = track(scene([0, 50], [52, 3], [6, 54, 200]), FrameToFrame(), 3)
+    assert tracked.track.tolist() == [0, 1, 1, 0, 0, 1, 2]
+
+
+def test_without_a_gate_a_stranger_inherits_the_track():
+    assert track(scene([0], [500]), FrameToFrame(), 2).track.tolist() == [0, 0]      # IoU 0, as in DT
+    assert track(scene([0], [500]), FrameToFrame(limit=.99), 2).track.tolist() == [0, 1]
+
+
+def test_memory_is_counted_in_frames():
+    lost = scene([0, 100], [100], [100], [100, 0])
+    ids = {m: track(lost, FrameToFrame(limit=.99, memory=m), 4).track.tolist() for m in (1, 2, 3)}
+    assert ids[1] == ids[2] == [0, 1, 1, 1, 1, 2] and ids[3] == [0, 1, 1, 1, 1, 0]
+    with pytest.raises(ValueError, match="memory"):
+        FrameToFrame(memory=0)
+
+
+def test_memory_is_bounded():
+    tracker, rng = FrameToFrame(limit=.5, memory=4), np.random.default_rng(0)
+    sizes = []
+    for _ in range(300):
+        tracker.step(figure(rng.uniform(0, 5000, 6)))
+        sizes.append(len(tracker._known))
+    assert max(sizes) <= 4 * 6 and max(sizes[:100]) == max(sizes[200:])
+
+
+def test_people_of_a_video_keep_their_order():
+    p = scene([0, 50], [], [50, 0])
+    shuffled = np.array([3, 0, 2, 1])
+    assert track(p, FrameToFrame(), 4).track.tolist() == [0, 1, 2, 3]                # an empty frame forgets
+    assert track(p[shuffled], FrameToFrame(), 4).track.tolist() == [2, 0, 3, 1]
+    assert len(track(nobody(), FrameToFrame(), 5)) == 0
+    with pytest.raises(WorkbookError, match="frame 2"):
+        track(p, FrameToFrame(), 2)
+
+
+def test_step_gets_the_image_of_its_frame():
+    class Remembers:
+        seen = []
+
+        def step(self, frame_people, image=None):
+            self.seen.append((len(frame_people), image))
+            return np.arange(len(frame_people))
+
+    track(scene([0], [], [0, 50]), Remembers(), 3, frames="abc")
+    assert Remembers.seen == [(1, "a"), (0, "b"), (2, "c")]
+
+
+def test_controls():
+    p = scene([0, 50, 90], [0, 50], list(range(0, 900, 50)))
+    assert set(controls.constant_ids(p).track) == {0}
+    random = controls.random_ids(p, 1, high=18, unique=True)
+    assert all(len(set(random.at(t).track)) == len(random.at(t)) for t in range(3))
+    assert (controls.random_ids(p, 1).track == controls.random_ids(p, 1).track).all()
+    assert (controls.random_ids(p, 1).track != controls.random_ids(p, 2).track).any()
+    with pytest.raises(ValueError):
+        controls.random_ids(p, 1, high=17, unique=True)
+
+
+def test_truth_ids_follow_the_joints_and_the_rest_stays_alone():
+    truth = scene([0, 100], [4, 104]).replace(track=[7, 3, 7, 3])
+    found = scene([101, 1, 300], [105, 2, 104])
+    # 105 and 104 hit the same person, the nearer one has it
+    assert controls.truth_ids(found, truth).track.tolist() == [3, 7, 8, 9, 7, 3]
+
+
+def walkers(n_videos=3, n_frames=12, seed=0):
+    """Videos of four people on random walks, half a head size a frame."""
+    rng = np.random.default_rng(seed)
+    out = []
+    for v in range(n_videos):
+        x = np.cumsum(rng.normal(0, 5, (n_frames, 4)), 0) + np.arange(4) * 60
+        p = scene(*x)
+        p = p.replace(track=np.tile(np.arange(4), n_frames))
+        out.append(Video(f"walk{v}", (300, 100), np.ones(n_frames, bool), p))
+    return out
+
+
+def test_oracle_association_makes_no_switches_and_is_not_beaten():
+    videos = walkers()
+    found = [keep_confident(simulate_detections(v, 0), .5, .5) for v in videos]
+    perfect = comparison.mot_errors(videos, [controls.truth_ids(d, v.people) for d, v in zip(found, videos)])
+    for cost in (costs.box_cost, costs.pck_cost, costs.joint_distance_cost):
+        tracked = [track(d, FrameToFrame(cost), len(v)) for d, v in zip(found, videos)]
+        assert comparison.mota(comparison.mot_errors(videos, tracked)) < comparison.mota(perfect)
+    constant = clear_mot(videos, [controls.constant_ids(d) for d in found])
+    assert constant.switches.sum() == 0
+    random = comparison.mot_errors(videos, [controls.random_ids(d, 0) for d in found])
+    assert comparison.mota(random) < comparison.mota(perfect) - 20
+
+
+def test_detections_are_deterministic_and_noise_is_what_it_says():
+    video = walkers(1, 200)[0]
+    a, b, c = (simulate_detections(video, s) for s in (0, 0, 1))
+    assert np.array_equal(a.xy, b.xy) and np.array_equal(a.score, b.score)
+    assert len(a) != len(c) or not np.array_equal(a.xy, c.xy)
+    assert ((0 < a.score) & (a.score < 1)).all() and (a.track == -1).all() and np.isnan(a.head).all()
+    assert (np.diff(a.frame) >= 0).all()
+    clean = DetectorNoise(missed=0, missed_hidden=0, false_alarms=0, duplicates=0, jitter=0, outliers=0,
+                          swapped=0)
+    exact = controls.truth_ids(simulate_detections(video, 0, clean), video.people)
+    order = np.lexsort((exact.track, exact.frame))
+    assert np.allclose(exact.xy[order], video.people.xy)
+    assert np.array_equal(exact.track[order], video.people.track)
+    half = DetectorNoise(missed=.5, false_alarms=0, duplicates=0)
+    few = [len(simulate_detections(video, s, half)) for s in range(5)]
+    assert abs(np.mean(few) / len(video.people) - .5) < .1
+    ghosts = DetectorNoise(missed=1, missed_hidden=0, false_alarms=2.0, duplicates=0)
+    many = simulate_detections(video, 0, ghosts)
+    assert abs(len(many) / len(video) - 2.0) < .4
+
+
+def test_scores_tell_right_from_wrong():
+    video = walkers(1, 200)[0]
+    found = simulate_detections(video, 0)
+    right = controls.truth_ids(found, video.people).track < 4
+    assert found.score[right].mean() > found.score[~right].mean() + .2
+    hurt = video.people.replace(present=video.people.present & (np.arange(15) != 3))
+    hidden = hurt.replace(present=hurt.present | ((np.arange(15) == 3) & (hurt.frame == 0)[:, None]))
+    guessed = simulate_detections(Video("x", (300, 100), video.labelled, hidden), 0)
+    assert guessed.present[:, 3].mean() > .4 and guessed.joint_score[guessed.present[:, 3], 3].mean() < .55
+    never = simulate_detections(Video("x", (300, 100), video.labelled, hurt), 0)
+    assert not never.present[:, 3].any()                                # what a data set lacks is not guessed
+
+
+def test_keep_confident_and_nobody():
+    p = figure([0, 50]).replace(score=[.4, .9], joint_score=np.tile(np.linspace(0, .98, 15), (2, 1)))
+    kept = keep_confident(p, .5, .5)
+    assert len(kept) == 1 and kept.present.sum() == 7
+    assert len(keep_confident(p, 0, .99)) == 0
+    empty = Video("empty", (300, 100), np.ones(4, bool), nobody())
+    assert len(simulate_detections(empty, 0)) == 0
+
+
+def test_thinned_video():
+    video = walkers(1, 9)[0]
+    thinned = comparison.thin(video, 4)
+    assert len(thinned) == 3 and thinned.people.frame.max() == 2
+    assert np.array_equal(thinned.people.at(2).xy, video.people.at(8).xy)
+
+
+def test_link_errors_by_hand():
+    """Two people 50 px apart who swap places between frames 1 and 2."""
+    p = scene([0, 50], [0, 50], [50, 0]).replace(track=[0, 1] * 3)
+    video = [Video("swap", (0, 0), np.ones(3, bool), p)]
+    count = lambda gap: comparison.link_errors(video, gap, costs.box_cost, hungarian).tolist()
+    assert count(1) == [[4, 2]] and count(2) == [[2, 2]] and count(3) == [[0, 0]]
+    few = [Video("few", (0, 0), np.ones(3, bool), p.replace(present=np.tile(np.arange(15) < 2, (6, 1))))]
+    assert comparison.link_errors(few, 1, costs.box_cost, hungarian).tolist() == [[0, 0]]
+
+
+def test_differences_are_paired():
+    rng = np.random.default_rng(0)
+    hard = rng.uniform(0, 80, (3, 20, 1, 1)).repeat(15, 3)     # videos differ far more than the two sides
+    errors = np.concatenate([hard, np.full_like(hard, 100)], 2)
+    worse = errors + np.reshape([1, 0], (1, 1, 2, 1))
+    estimate, (low, high) = comparison.mota_difference(errors, worse)
+    assert np.isclose(estimate, 1) and np.isclose(low, 1) and np.isclose(high, 1)
+    assert np.isclose(comparison.mota(errors), 100 - hard.mean())
+    with pytest.raises(ValueError, match="paired"):
+        comparison.mota_difference(errors, worse[:2])
+
+
+def test_mota_is_that_of_the_evaluation():
+    from helpers.evaluation import evaluate
+    videos = walkers()
+    tracked = [track(simulate_detections(v, 0), FrameToFrame(), len(v)) for v in videos]
+    ours = comparison.mota(comparison.mot_errors(videos, tracked))
+    assert np.isclose(ours, evaluate(videos, tracked).total("MOTA"))
