@@ -86,3 +86,13 @@ def mota_difference(ours: np.ndarray, baseline: np.ndarray) -> tuple[float, tupl
         raise ValueError(f"mota_difference: the sides are not paired, {ours.shape} and {baseline.shape}")
     difference = lambda v=None, s=None: mota(ours, v, s) - mota(baseline, v, s)
     return difference(), paired_bootstrap(difference, ours.shape[1], ours.shape[0])
+
+
+def compare(videos: Sequence[Video], detections: Sequence[Sequence[People]],
+            methods: dict[str, Callable[[People, Video], People]]) -> dict[str, np.ndarray]:
+    """Errors (S, V, 2, 15) of every method on the same detections: S lists, one a seed, of V People.
+
+    A method gives the detections of a video their track ids.
+    """
+    return {name: np.stack([mot_errors(videos, [method(d, v) for d, v in zip(found, videos, strict=True)])
+                            for found in detections]) for name, method in methods.items()}
