@@ -92,7 +92,9 @@ def stick_figure(axis, xy: np.ndarray, present: np.ndarray, names: bool = False)
     for j in np.flatnonzero(present):
         axis.plot(*xy[j], "o", color=GROUP_COLOURS[_GROUP_OF[JOINTS[j]]], ms=8, zorder=2)
         if names:
-            axis.annotate(f"{j} {JOINTS[j]}", xy[j], textcoords="offset points", xytext=(8, -3), fontsize=7)
+            left = JOINTS[j].startswith("right")      # the person's right is on our left
+            axis.annotate(f"{j} {JOINTS[j]}", xy[j], textcoords="offset points", xytext=(-8 if left else 8, -3),
+                          fontsize=7, ha="right" if left else "left")
     axis.set_aspect("equal")
     if not axis.yaxis_inverted():
         axis.invert_yaxis()
