@@ -69,8 +69,8 @@ def canvas(size: tuple[int, int], grey: int = 245) -> np.ndarray:
 
 
 def frame_image(video: Video, t: int, people: People, scale: int = 1, boxes: bool = False) -> np.ndarray:
-    """Frame t with the people of that frame drawn in; on an empty canvas where a video has no pixels."""
-    image = video.frames[t] if video.frames is not None else canvas(video.size)
+    """Frame t, darkened, with the people of that frame drawn in; an empty canvas where a video has no pixels."""
+    image = video.frames[t] // 2 if video.frames is not None else canvas(video.size)
     return draw_people(image, people.at(t), scale, boxes=boxes)
 
 
