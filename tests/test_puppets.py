@@ -6,7 +6,8 @@ import pytest
 
 from helpers import WorkbookError, datasets, puppets
 from helpers.puppets import WorldSettings, motion, render, scene
-from helpers.puppets.statistics import calibration_figure, calibration_table, mislinked, speeds, statistics
+from helpers.puppets.statistics import (STATISTICS, calibration_figure, calibration_table, mislinked, speeds,
+                                        statistics)
 from helpers.people import people
 from helpers.skeleton import INDEX, JOINTS
 
@@ -55,6 +56,24 @@ def test_labelled_like_posetrack(split):
     assert everywhere.labelled.all() and set(everywhere.people.frame) == set(range(len(everywhere)))
 
 
+def test_the_complete_ground_truth_holds_the_labelled_one(three):
+    for part, whole in zip(three, puppets.videos("val", labelled="all", **SMALL)):
+        same = whole.people[part.labelled[whole.people.frame]]
+        assert np.array_equal(same.xy, part.people.xy) and np.array_equal(same.track, part.people.track)
+
+
+def test_overrides_are_settings():
+    by_name, by_settings = puppets.videos("val", n=1, people=(3, 3))[0], puppets.videos(
+        "val", n=1, settings=WorldSettings(people=(3, 3)))[0]
+    assert np.array_equal(by_name.people.xy, by_settings.people.xy) and set(by_name.people.track) <= {0, 1, 2}
+
+
+def test_crossing_people_sweep_farther():
+    swept = [np.ptp(motion.joints_3d(scene.random_people(np.random.default_rng(1), 40, WorldSettings(crossing=c, groups=0)),
+                                     np.arange(100) / 25)[:, :, INDEX["head_top"], 0], axis=1).mean() for c in (0.0, 1.0)]
+    assert swept[1] > 1.3 * swept[0]
+
+
 def test_people_are_well_formed(three):
     for video in three:
         p, (width, height) = video.people, video.size
@@ -86,25 +105,54 @@ def test_a_group_moves_alike_side_by_side():
 
 # --- visibility against the pixels -----------------------------------------------------------------
 
-def test_visible_joints_are_painted_by_their_own_person(three):
-    """The pixel of a present joint shows its person; that of a joint hidden by another shows the other."""
-    agree = total = 0
-    for video in three:
-        s, seen = puppets.scene_of(video), puppets.scene_of(video).visible()
+@pytest.fixture(scope="module")
+def crowd():
+    """Everything that can hide or move at once."""
+    return puppets.videos("train", n=12, crowding=.5, crossing=.6, occluders=3, pan=1.0, shake=1.0, shift=.3, zoom=1.0)
+
+
+def test_id_maps_show_what_is_painted(crowd):
+    for video in crowd[:4]:
+        s = puppets.scene_of(video)
+        _, outfits, things = render._looks(s.look, len(s.joints), len(s.occluders), s.uniform, s.camera.size)
+        image, owner = video.frames[20], render.owners(s, 20)
+        shown = render._object(owner)
+        for p, outfit in enumerate(outfits):
+            nose = tuple(.6 * c for c in outfit[2])
+            colours = np.rint([*outfit, nose]).astype(int)
+            nearest = np.abs(image[shown == p][:, None].astype(int) - colours).max(-1).min(-1)
+            assert (nearest <= 1).all()
+        for k, colour in enumerate(things):
+            assert (image[shown == len(outfits) + k] == colour).all()
+
+
+def test_visibility_agrees_with_the_painters_id_map(crowd):
+    """A hidden joint's pixel does not lie wholly inside its person; a visible one's shows it, within 2 pixels.
+
+    Shapes are decided below a pixel and painted in whole ones, so outlines may differ by that much.
+    """
+    exact, total, near, hidden = 0, 0, 0, 0
+    for video in crowd:
+        s = puppets.scene_of(video)
+        seen, own = s.visible(), s._behind_own_trunk()
+        inside = ((s.joints >= 0) & (s.joints <= np.array(video.size) - 1)).all(-1)
         for t in range(0, len(video), 9):
-            shown = render._object(render.owners(s, t))
-            for p in range(len(s.joints)):
-                for j in range(15):
-                    x, y = np.rint(s.joints[p, t, j]).astype(int)
-                    if not (0 <= x < video.size[0] and 0 <= y < video.size[1]) or j == INDEX["nose"]:
-                        continue
-                    if seen[p, t, j]:
-                        agree += shown[y, x] == p
-                        total += 1
-                    elif not s._behind_own_trunk()[p, t, j]:
-                        agree += shown[y, x] != p
-                        total += 1
-    assert total > 1000 and agree / total > .97      # the rest are outlines that pass through the joint's pixel
+            shown = np.pad(render._object(render.owners(s, t)), 2, constant_values=-9)
+            for p, j in zip(*np.nonzero(inside[:, t] & ~own[:, t])):
+                x, y = np.rint(s.joints[p, t, j]).astype(int) + 2
+                if seen[p, t, j]:
+                    exact, total = exact + (shown[y, x] == p), total + 1
+                    near += (shown[y - 2:y + 3, x - 2:x + 3] == p).any()
+                else:
+                    hidden += 1
+                    around = shown[y - 1:y + 2, x - 1:x + 2]
+                    assert (around[around > -9] != p).any()
+    assert total > 3000 and hidden > 300 and near / total > .998 and exact / total > .98
+
+
+def test_own_trunk_hides_wrists_only(crowd):
+    behind = np.concatenate([puppets.scene_of(v)._behind_own_trunk().reshape(-1, 15) for v in crowd])
+    assert {JOINTS[j] for j in np.flatnonzero(behind.any(0))} == {"left_wrist", "right_wrist"}
 
 
 def test_a_nearer_person_and_a_pillar_hide_and_a_farther_one_does_not():
@@ -119,8 +167,21 @@ def test_a_nearer_person_and_a_pillar_hide_and_a_farther_one_does_not():
     hips = [INDEX["left_hip"], INDEX["right_hip"]]
     assert not alone.visible()[1, :, hips].any() and alone.visible()[0, :, INDEX["head_top"]].all()
     pillar = np.broadcast_to(np.array([(100, 0), (220, 0), (220, 179), (100, 179)], float), (1, 2, 4, 2))
-    behind = scene.Scene(joints, depth, still.height, pillar, np.array([2.0]), view, False, 0.0, 0)
+    behind = scene.Scene(joints, depth, still.height, pillar, np.full((1, 2), 2.0), view, False, 0.0, 0)
     assert not behind.visible().any()
+    between = scene.Scene(joints, depth, still.height, pillar, np.full((1, 2), 5.0), view, False, 0.0, 0)
+    assert np.array_equal(between.visible()[0], alone.visible()[0]) and not between.visible()[1].any()
+
+
+def test_a_pan_does_not_change_who_hides_whom():
+    """A thing's depth turns with the camera like a person's: a still pair keeps its order in every frame."""
+    turned = scene.camera.Camera(np.linspace(-.4, .4, 9), np.zeros(9), np.full(9, 320.0), (320, 180))
+    _, depth = scene._occluders(np.random.default_rng(3), 4, turned, WorldSettings())
+    assert depth.shape == (4, 9) and (np.ptp(depth, axis=1) > 0).any()
+    spot = np.broadcast_to(np.array([1.0, 0, 5.0]), (1, 9, 1, 3))
+    _, there = turned.project(spot)
+    quad = np.broadcast_to(np.array([[.8, 1, 4.8], [1.2, 1, 4.8], [1.2, 0, 4.8], [.8, 0, 4.8]]), (1, 9, 4, 3))
+    assert (turned.project(quad)[1].mean(-1) < there[..., 0]).all()
 
 
 # --- pixels and flow ----------------------------------------------------------------------------------
@@ -138,33 +199,78 @@ def test_blur_mixes_moments():
     assert np.array_equal(sharp.shape, blurred.shape) and (sharp != blurred).mean() > .05
 
 
-def test_flow_carries_visible_joints_onto_themselves():
+def test_flow_carries_visible_joints_onto_themselves(crowd):
+    """At the pixel of a joint that shows a shape the joint is an end of, the flow is the joint's own motion."""
     error = []
-    for video in puppets.videos("val", n=4, labelled="all"):
-        s, p = puppets.scene_of(video), video.people
-        for t in range(0, len(video) - 1, 13):
-            field, _ = puppets.flow(video, t)
-            shown = render._object(render.owners(s, t))
-            for i in np.flatnonzero(p.frame == t):
-                for j in np.flatnonzero(p.present[i]):
-                    x, y = np.rint(p.xy[i, j]).astype(int)
-                    limb = JOINTS[j] not in ("nose",) and shown[y, x] == p.track[i]
-                    if limb:
-                        error.append(np.abs(field[y, x] - (s.joints[p.track[i], t + 1, j] - p.xy[i, j])).max())
-    assert len(error) > 300 and np.quantile(error, .95) < 1.0     # a pixel beside the joint turns with its limb
+    for video in crowd:
+        s = puppets.scene_of(video)
+        seen = s.visible()
+        for t in range(0, len(video) - 1, 9):
+            field, owner = puppets.flow(video, t)[0], render.owners(s, t)
+            for p, j in zip(*np.nonzero(seen[:, t])):
+                x, y = np.rint(s.joints[p, t, j]).astype(int)
+                part = (owner[y, x] - 1) % render._PARTS
+                ends = scene.TORSO if part == render._TRUNK else (scene._A[part], scene._B[part])
+                if render._object(owner[y, x]) == p and j in ends:
+                    error.append(np.abs(field[y, x] - (s.joints[p, t + 1, j] - s.joints[p, t, j])).max())
+    error = np.array(error)      # a pixel is up to .7 beside its joint, and turns with its limb
+    assert len(error) > 3000 and (error < 1).mean() > .998 and error.max() < 2.5
 
 
-def test_flow_warps_the_next_frame_onto_this_one():
-    video = puppets.videos("val", n=1, settings=WorldSettings(pan=1.0, shake=1.0))[0]
-    for t in (10, 40):
-        field, valid = puppets.flow(video, t)
+def test_flow_of_a_shape_is_exact_at_its_ends():
+    s = puppets.scene_of(puppets.videos("train", n=1)[0])
+    for part in range(render._PARTS):
+        ends = scene.TORSO if part == render._TRUNK else [scene._A[part], scene._B[part]]
+        before, after = s.joints[0, 10, ends], s.joints[0, 11, ends]
+        np.testing.assert_allclose(render._shape_flow(s, 10, 1 + part, before), after - before, atol=1e-3)
+
+
+def test_flow_of_a_ball_moves_and_grows_it():
+    before, after = np.array([[5.0, 5.0]] * 2), np.array([[7.0, 4.0]] * 2)
+    moved = render._capsule_flow(before, after, 2.0, 3.0, np.array([[5.0, 5.0], [6.0, 5.0]]))
+    np.testing.assert_allclose(moved, [[2, -1], [2.5, -1]])
+
+
+@pytest.mark.parametrize("camera", [dict(pan=1.0), dict(shake=1.0), dict(zoom=1.0)])
+def test_flow_warps_the_next_frame_onto_this_one(camera):
+    still = dict(pan=0.0, shake=0.0, shift=0.0, zoom=0.0)
+    for video in puppets.videos("val", n=2, **(still | camera)):
+        field, valid = puppets.flow(video, 40)
+        assert .8 < valid.mean() < 1
         grid = np.stack(np.meshgrid(np.arange(320), np.arange(180)), -1).astype(np.float32)
-        back = cv2.remap(video.frames[t + 1], grid + field, None, cv2.INTER_LINEAR)
-        difference = np.abs(back.astype(int) - video.frames[t]).mean(-1)
-        unmoved = np.abs(video.frames[t + 1].astype(int) - video.frames[t]).mean(-1)
-        assert np.median(difference[valid]) < 6 and difference[valid].mean() < .6 * unmoved[valid].mean()
+        back = cv2.remap(video.frames[41], grid + field, None, cv2.INTER_LINEAR)
+        difference = np.abs(back.astype(int) - video.frames[40]).mean(-1)
+        backdrop = valid & (render.owners(puppets.scene_of(video), 40) == 0)
+        # What remains is resampling: the backdrop's own noise, interpolated twice.
+        assert difference[backdrop].mean() < 6 and np.median(difference[valid & ~backdrop]) < 1
+
+
+def test_flow_of_a_still_world_is_zero_and_sees_everything():
+    still = dict(pan=0.0, shake=0.0, shift=0.0, zoom=0.0, people=(1, 1), liveliness=1e-9, groups=0.0)
+    field, valid = puppets.flow(puppets.videos("val", n=1, **still)[0], 7)
+    assert np.abs(field).max() < .1 and valid.mean() > .99
+
+
+def test_flow_across_the_camera_s_sudden_shift_is_exact():
+    """One frame jumps by tens of pixels, those around it do not; the flow knows, backdrop and people alike."""
+    still = dict(pan=0.0, shake=0.0, zoom=0.0)
+    video = puppets.videos("train", n=1, shift=1.0, **still)[0]
+    yaw = puppets.scene_of(video).camera.yaw
+    cut, = np.flatnonzero(np.diff(yaw))
+    before, at = (np.abs(puppets.flow(video, t)[0][..., 0]) for t in (cut - 1, cut))
+    assert np.median(before) < 1e-6 and 20 < np.median(at) < 120
+    s = puppets.scene_of(video)
+    jump = np.linalg.norm(s.joints[:, cut + 1] - s.joints[:, cut], axis=-1)
+    assert np.median(jump) > 20
+    field, valid = puppets.flow(video, cut)
+    grid = np.stack(np.meshgrid(np.arange(320), np.arange(180)), -1).astype(np.float32)
+    back = cv2.remap(video.frames[cut + 1], grid + field, None, cv2.INTER_LINEAR)
+    assert np.abs(back.astype(int) - video.frames[cut]).mean(-1)[valid].mean() < 6
+
+
+def test_flow_needs_a_next_frame(three):
     with pytest.raises(IndexError):
-        puppets.flow(video, len(video) - 1)
+        puppets.flow(three[0], len(three[0]) - 1)
 
 
 def test_flow_of_an_unrendered_video_is_refused():
@@ -172,9 +278,9 @@ def test_flow_of_an_unrendered_video_is_refused():
         puppets.flow(puppets.videos("val", n=1, render=False)[0], 0)
 
 
-@pytest.mark.parametrize("arguments", [dict(split="dance"), dict(labelled="some")])
+@pytest.mark.parametrize("arguments", [dict(split="dance"), dict(labelled="some"), dict(crowd=.5)])
 def test_unknown_choices_are_named(arguments):
-    with pytest.raises(WorkbookError, match="dance|some"):
+    with pytest.raises(WorkbookError, match="dance|some|'crowd'"):
         puppets.videos(**arguments)
 
 
@@ -191,8 +297,12 @@ def test_statistics_by_hand():
 
 def test_calibration_table_and_figure():
     stats = statistics(puppets.videos("val", n=4, render=False))
-    table = calibration_table({"puppets": stats, "real": {k: v * 2 for k, v in stats.items()}})
-    np.testing.assert_allclose(table["factor"][table["puppets"] > 0], 2)
+    assert list(stats) == list(STATISTICS) and stats["joints annotated (share)"] + stats["joints not annotated (share)"] == 1
+    stats = {name: 2.0 for name in stats}
+    table = calibration_table({"puppets": stats, "low": dict.fromkeys(stats, 3.0), "high": dict.fromkeys(stats, 5.0)})
+    assert (table["factor"] == 1.5).all()
+    table = calibration_table({"puppets": stats, "low": dict.fromkeys(stats, 1.0), "high": dict.fromkeys(stats, 5.0)})
+    assert (table["factor"] == 1).all()
     assert calibration_figure(table).axes
     assert calibration_table({"puppets": stats})["factor"].isna().all()
 
@@ -204,4 +314,6 @@ def test_the_world_lies_within_its_factor_of_the_real_ones():
     worlds |= {name: statistics(datasets.load(name, "all")) for name in ("somof", "bonn")}
     table = calibration_table(worlds)
     assert (table["factor"] <= table["allowed"]).all(), table
-    assert worlds["somof"]["mislinked by box IoU, 1 frame (%)"] == pytest.approx(.82, abs=.01)
+    measured = [worlds["somof"][f"mislinked by {cost}, {gap} frame{'s' * (gap > 1)} (%)"]
+                for gap in (1, 4, 8) for cost in ("box IoU", "joint distance")]
+    assert measured == pytest.approx([.82, .03, 7.74, 2.10, 15.0, 7.11], abs=.01)

@@ -8,6 +8,8 @@ of the video. Notebook 01 compares its statistics with real tracks.
 
 from __future__ import annotations
 
+from dataclasses import fields, replace
+
 import numpy as np
 
 from helpers import WorkbookError
@@ -23,16 +25,23 @@ FRAMES = (60, 100)
 
 
 def videos(split: str = "val", n: int | None = None, size: tuple[int, int] = (320, 180), render: bool = True,
-           labelled: str = "posetrack", settings: WorldSettings = WorldSettings()) -> list[Video]:
+           labelled: str = "posetrack", settings: WorldSettings = WorldSettings(), **overrides) -> list[Video]:
     """The first n videos of a split (all where n is None; beyond its size the world goes on).
 
     size: (width, height) in pixels; render=False leaves the frames out; labelled="all" labels
-    every frame instead of PoseTrack's pattern. Raises WorkbookError on an unknown split or pattern.
+    every frame instead of PoseTrack's pattern, that is, gives the complete ground truth of the same
+    frames; overrides replace single settings, as in videos("val", crowding=0.8, uniform=1.0).
+    Raises WorkbookError on an unknown split, pattern or setting.
     """
     if split not in SPLITS:
         raise WorkbookError(f"split {split!r} of puppets is unknown; there are {', '.join(SPLITS)}.")
     if labelled not in ("posetrack", "all"):
         raise WorkbookError(f"labelled {labelled!r} of puppets is unknown; there are posetrack, all.")
+    unknown = sorted(set(overrides) - {f.name for f in fields(WorldSettings)})
+    if unknown:
+        raise WorkbookError(f"setting {unknown[0]!r} of puppets is unknown; there are "
+                            f"{', '.join(f.name for f in fields(WorldSettings))}.")
+    settings = replace(settings, **overrides)
     count, first = SPLITS[split]
     return [_video(split, first + i, size, render, labelled, settings) for i in range(count if n is None else n)]
 

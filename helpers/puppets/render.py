@@ -20,8 +20,10 @@ _BACKDROP = 2.4
 _SHIFT = 3          # OpenCV draws at 1/8 pixel
 _BLUR_SAMPLES = 5
 #: Which colour of a person's outfit each capsule takes: 0 trousers, 1 shirt, 2 skin, 3 shoes.
-_CLOTH = [0, 0, 0, 0, 1, 2, 1, 2, 1, 0, 2]
-_FAR, _NEAR = (2, 3, 6, 7), (0, 1, 4, 5)      # left limbs, right limbs
+_CLOTH = [0, 0, 0, 0, 1, 2, 1, 2, 1, 0, 2, 2]
+_LEFT, _RIGHT = (2, 3, 6, 7), (0, 1, 4, 5)
+_SHOULDERS, _HIPS, _HEAD, _NOSE, _TRUNK = 8, 9, 10, 11, len(CAPSULES)
+_FEET = {1: INDEX["right_ankle"], 3: INDEX["left_ankle"]}
 
 
 class RenderedFrames(Sequence):
@@ -56,7 +58,7 @@ def draw(scene: Scene, t: int, ahead: float = 0.0) -> np.ndarray:
 def painters_order(scene: Scene, t: int) -> list[tuple[str, int]]:
     """People ("person", p) and occluders ("thing", k) of a frame from far to near."""
     both = [(-d, "person", p) for p, d in enumerate(scene.distance[:, t])]
-    both += [(-d, "thing", k) for k, d in enumerate(scene.occluder_depth)]
+    both += [(-d, "thing", k) for k, d in enumerate(scene.occluder_depth[:, t])]
     return [(kind, k) for _, kind, k in sorted(both)]
 
 
@@ -92,28 +94,26 @@ def _line(image, a, b, radius, colour) -> None:
     cv2.line(image, a, b, colour, max(1, int(round(2 * radius))), cv2.LINE_8, _SHIFT)
 
 
+def _parts(depth) -> tuple[int, ...]:
+    """A person's capsules and the trunk from back to front, by the joints' depth (15,)."""
+    far, near = (_LEFT, _RIGHT) if depth[INDEX["left_hip"]] > depth[INDEX["right_hip"]] else (_RIGHT, _LEFT)
+    head = (_HEAD, _NOSE) if depth[INDEX["nose"]] < depth[INDEX["head_top"]] else (_NOSE, _HEAD)
+    return (*far, _HIPS, _SHOULDERS, _TRUNK, *head, *near)
+
+
 def _draw_person(image, joints, radii, depth, outfit) -> None:
     points = _fixed(np.clip(joints, -2000, 4000)).tolist()
-    far, near = (_FAR, _NEAR) if depth[INDEX["left_hip"]] > depth[INDEX["right_hip"]] else (_NEAR, _FAR)
-    for c in far:
-        _line(image, points[_A[c]], points[_B[c]], radii[c], outfit[_CLOTH[c]])
-    for c in (9, 8):
-        _line(image, points[_A[c]], points[_B[c]], radii[c], outfit[_CLOTH[c]])
-    _fill(image, joints[TORSO], outfit[1])
-    _draw_head(image, points, radii[10], depth, outfit)
-    for c in near:
-        _line(image, points[_A[c]], points[_B[c]], radii[c], outfit[_CLOTH[c]])
-    for side in ("right", "left"):
-        _line(image, points[INDEX[f"{side}_ankle"]], points[INDEX[f"{side}_ankle"]], .9 * radii[1], outfit[3])
-
-
-def _draw_head(image, points, radius, depth, outfit) -> None:
-    bottom, top, nose = (points[INDEX[n]] for n in ("head_bottom", "head_top", "nose"))
-    _line(image, bottom, top, radius, outfit[2])
-    crown = [(3 * top[i] + bottom[i]) // 4 for i in (0, 1)]
-    _line(image, crown, top, radius, outfit[4])
-    if depth[INDEX["nose"]] < depth[INDEX["head_top"]]:
-        _line(image, nose, nose, max(.6, .35 * radius), tuple(c * .6 for c in outfit[2]))
+    for part in _parts(depth):
+        if part == _TRUNK:
+            _fill(image, joints[TORSO], outfit[1])
+            continue
+        colour = tuple(.6 * c for c in outfit[2]) if part == _NOSE else outfit[_CLOTH[part]]
+        a, b = points[_A[part]], points[_B[part]]
+        _line(image, a, b, radii[part], colour)
+        if part in _FEET:
+            _line(image, points[_FEET[part]], points[_FEET[part]], .9 * radii[part], outfit[3])
+        elif part == _HEAD:     # hair: the upper quarter, inside the head's capsule
+            _line(image, [(3 * b[i] + a[i]) // 4 for i in (0, 1)], b, radii[part], outfit[4])
 
 
 # --- colours and the backdrop ---------------------------------------------------------------------
@@ -162,29 +162,33 @@ def _backdrop(rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
 def flow(scene: Scene, t: int) -> tuple[np.ndarray, np.ndarray]:
     """Exact forward flow t → t+1: (H, W, 2) float32 pixels, and (H, W) bool where the target is in view.
 
-    In view: inside the image and not painted over by something else in frame t+1.
-    Raises IndexError for the last frame.
+    In view: inside the image and not painted over in frame t+1, be it by another part of the same
+    person. False too where the backdrop's image ends and its mirror is shown, which moves otherwise.
+    With motion blur it is the flow of the moments the shutter opens. Raises IndexError for the last frame.
     """
     if not 0 <= t < scene.n_frames - 1:
         raise IndexError(f"flow: frame {t} of {scene.n_frames} has no next frame")
     width, height = scene.camera.size
     grid = np.stack(np.meshgrid(np.arange(width), np.arange(height)), -1).astype(np.float64)
-    out = _through(_homography(scene, t + 1) @ np.linalg.inv(_homography(scene, t)), grid) - grid
+    to_backdrop = np.linalg.inv(_homography(scene, t))
+    out = _through(_homography(scene, t + 1) @ to_backdrop, grid) - grid
     owner, after = owners(scene, t), owners(scene, t + 1)
     for shape in np.unique(owner[owner > 0]):
         mask = owner == shape
         out[mask] = _shape_flow(scene, t, int(shape), grid[mask])
     landed = np.rint(grid + out).astype(int)
     inside = ((landed >= 0) & (landed < [width, height])).all(-1)
+    source = _through(to_backdrop, grid)
+    inside &= (owner > 0) | ((source >= 0) & (source <= [_BACKDROP * width - 1, _BACKDROP * height - 1])).all(-1)
     landed = np.clip(landed, 0, [width - 1, height - 1])
-    return out.astype(np.float32), inside & (_object(after)[landed[..., 1], landed[..., 0]] == _object(owner))
+    return out.astype(np.float32), inside & (after[landed[..., 1], landed[..., 0]] == owner)
 
 
 _PARTS = len(CAPSULES) + 1      # capsules, then the torso
 
 
 def owners(scene: Scene, t: int) -> np.ndarray:
-    """(H, W) int32: what is painted where: 0 backdrop, then 1 + object · 12 + part; people before things."""
+    """(H, W) int32: what is painted where: 0 backdrop, then 1 + object · 13 + part; people before things."""
     width, height = scene.camera.size
     image = np.zeros((height, width), np.int32)
     for kind, k in painters_order(scene, t):
@@ -192,13 +196,11 @@ def owners(scene: Scene, t: int) -> np.ndarray:
             _fill(image, scene.occluders[k, t], 1 + (len(scene.joints) + k) * _PARTS)
             continue
         points, first = _fixed(np.clip(scene.joints[k, t], -2000, 4000)).tolist(), 1 + k * _PARTS
-        depth = scene.depth[k, t]
-        far, near = (_FAR, _NEAR) if depth[INDEX["left_hip"]] > depth[INDEX["right_hip"]] else (_NEAR, _FAR)
-        for c in (*far, 9, 8, None, 10, *near):
-            if c is None:
-                _fill(image, scene.joints[k, t][TORSO], first + _PARTS - 1)
+        for part in _parts(scene.depth[k, t]):
+            if part == _TRUNK:
+                _fill(image, scene.joints[k, t][TORSO], first + part)
             else:
-                _line(image, points[_A[c]], points[_B[c]], scene.radii[k, t, c], first + c)
+                _line(image, points[_A[part]], points[_B[part]], scene.radii[k, t, part], first + part)
     return image
 
 
@@ -214,7 +216,7 @@ def _shape_flow(scene: Scene, t: int, shape: int, xy: np.ndarray) -> np.ndarray:
         before, after = scene.occluders[k - len(scene.joints), t], scene.occluders[k - len(scene.joints), t + 1]
         return _quad_flow(before, after, xy)
     before, after = scene.joints[k, t], scene.joints[k, t + 1]
-    if part == _PARTS - 1:
+    if part == _TRUNK:
         return _quad_flow(before[TORSO], after[TORSO], xy)
     a, b = _A[part], _B[part]
     return _capsule_flow(before[[a, b]], after[[a, b]], scene.radii[k, t, part], scene.radii[k, t + 1, part], xy)
@@ -231,6 +233,8 @@ def _capsule_flow(before, after, radius, radius_after, xy) -> np.ndarray:
     """Along the axis by its two ends, across it by the radius; beyond an end with that end."""
     axis, axis_after = before[1] - before[0], after[1] - after[0]
     length, length_after = max(np.linalg.norm(axis), 1e-6), max(np.linalg.norm(axis_after), 1e-6)
+    if length == 1e-6:      # a ball, like the nose, has no axis to turn with
+        return after[0] + radius_after / radius * (xy - before[0]) - xy
     e, e_after = axis / length, axis_after / length_after
     along, across = (xy - before[0]) @ e, (xy - before[0]) @ [-e[1], e[0]]
     scale = radius_after / radius

@@ -1,6 +1,6 @@
 """Frames per second of the built-in world on one core: ground truth alone, and rendered with six people.
 
-Run `python tests/benchmarks/bench_puppets.py`. The bars are 5,000 and 150 at 320×180.
+Run `OMP_NUM_THREADS=1 python -m tests.benchmarks.bench_puppets`. The bars are 5,000 and 150 at 320×180.
 """
 
 import time
