@@ -26,6 +26,8 @@ from helpers.datasets.files import write_atomically
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS, FIGURES, BUILD = ROOT / "notebooks", ROOT / "figures", ROOT / "build"
 PROFILES = ("laptop", "gpu")
+#: Kernels warn about their transport on every start; only errors are of use here.
+QUIET = ["--IPKernelApp.log_level=40"]
 #: Notebooks that show what others measured run after them; the rest stand alone.
 NEEDS = {"00": ("01", "02", "06")}
 
@@ -180,7 +182,7 @@ def _execute(path: Path, parameters: dict, show_cells: bool) -> None:
     executed = BUILD / path.name
     try:
         papermill.execute_notebook(str(path), str(executed), parameters, cwd=str(NOTEBOOKS), kernel_name="python3",
-                                   progress_bar=show_cells)
+                                   progress_bar=show_cells, extra_arguments=QUIET)
     except papermill.PapermillExecutionError as error:
         raise WorkbookError(f"{path.name}: cell {error.cell_index} raised {error.ename}: {error.evalue} "
                             f"(see {executed.relative_to(ROOT)}).") from None
@@ -193,7 +195,7 @@ def _execute_in_place(path: Path) -> None:
     from nbclient.exceptions import CellExecutionError
     notebook = nbformat.read(path, as_version=4)
     client = NotebookClient(notebook, timeout=None, kernel_name="python3", record_timing=False, coalesce_streams=True,
-                            store_widget_state=False, resources={"metadata": {"path": str(NOTEBOOKS)}})
+                            store_widget_state=False, extra_arguments=QUIET, resources={"metadata": {"path": str(NOTEBOOKS)}})
     try:
         client.execute()
     except CellExecutionError as error:

@@ -53,8 +53,8 @@ def test_an_import_of_helpers_is_a_declared_package():
 
 
 def test_a_lower_floor_never_imports_a_higher_one():
-    floors = ["skeleton", "people", "geometry", "datasets", "puppets", "evaluation", "nets", "tracking", "papers",
-              "ledger", "plots", "exercises", "widgets", "reproduce", "__main__"]
+    floors = ["skeleton", "people", "geometry", "datasets", "puppets", "evaluation", "papers", "ledger", "nets",
+              "weights", "training", "tracking", "plots", "exercises", "widgets", "reproduce", "__main__"]
     lazily = {("datasets", "puppets")}     # load("puppets") is the one door to all data
     for file in (ROOT / "helpers").rglob("*.py"):
         here = file.relative_to(ROOT / "helpers").parts[0].removesuffix(".py")
