@@ -23,6 +23,7 @@ OURS = "tab:blue"
 GROUP_COLOURS = dict(zip(GROUPS, ("#4477aa", "#66ccee", "#228833", "#ccbb44", "#ee6677", "#aa3377", "#000000")))
 _TRACKS = [to_rgb(c) for c in ("#e6194b", "#3cb44b", "#ffe119", "#4363d8", "#f58231", "#911eb4", "#46f0f0", "#f032e6",
                                "#bcf60c", "#fabebe", "#008080", "#e6beff", "#9a6324", "#fffac8", "#800000", "#aaffc3")]
+_RIM = (25, 25, 25)
 _GROUP_OF = {joint: group for group, joints in GROUPS.items() for joint in joints}
 
 
@@ -46,21 +47,35 @@ def save_figure(figure, name: str) -> None:
 
 # --- people on images ---------------------------------------------------------------------------
 
-def draw_people(image: np.ndarray, people: People, scale: int = 1, thickness: int = 2, boxes: bool = False) -> np.ndarray:
-    """A copy of an uint8 H×W×3 image, enlarged `scale` times, with stick figures coloured by track."""
-    out = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale != 1 else image.copy()
+def draw_people(image: np.ndarray, people: People, scale: int = 1, thickness: int = 2, boxes: bool = False,
+                colour_by: str = "track") -> np.ndarray:
+    """A copy of an uint8 H×W×3 image, enlarged `scale` times, with stick figures, dark at the rim.
+
+    colour_by: "track", a person's colour is its identity, or "group", a joint's colour is its joint
+    group and limbs are grey. Raises ValueError on another choice.
+    """
+    if colour_by not in ("track", "group"):
+        raise ValueError(f"draw_people: colour_by is 'track' or 'group', got {colour_by!r}")
+    out = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC) if scale != 1 else image.copy()
     for i in range(len(people)):
-        colour = tuple(int(255 * c) for c in track_colour(int(people.track[i])))
-        points = np.rint(people.xy[i] * scale).astype(int).tolist()
-        for a, b in LIMBS:
-            if people.present[i, a] and people.present[i, b]:
-                cv2.line(out, points[a], points[b], colour, thickness, cv2.LINE_AA)
-        for j in np.flatnonzero(people.present[i]):
-            cv2.circle(out, points[j], thickness, colour, -1, cv2.LINE_AA)
+        person = _rgb(track_colour(int(people.track[i])) if colour_by == "track" else (.85, .85, .85))
+        points = np.rint(np.where(people.present[i, :, None], people.xy[i], 0) * scale).astype(int).tolist()
+        # The rim first: a figure stays readable on any backdrop and in front of another figure.
+        for width, rim in ((thickness + 2, _RIM), (thickness, None)):
+            for a, b in LIMBS:
+                if people.present[i, a] and people.present[i, b]:
+                    cv2.line(out, points[a], points[b], rim or person, width, cv2.LINE_AA)
+            for j in np.flatnonzero(people.present[i]):
+                joint = person if colour_by == "track" else _rgb(to_rgb(GROUP_COLOURS[_GROUP_OF[JOINTS[j]]]))
+                cv2.circle(out, points[j], width, rim or joint, -1, cv2.LINE_AA)
         if boxes and np.isfinite(people.box[i]).all():
             x1, y1, x2, y2 = np.rint(people.box[i] * scale).astype(int).tolist()
-            cv2.rectangle(out, (x1, y1), (x2, y2), colour, 1)
+            cv2.rectangle(out, (x1, y1), (x2, y2), person, 1)
     return out
+
+
+def _rgb(colour) -> tuple[int, int, int]:
+    return tuple(int(255 * c) for c in colour)
 
 
 def canvas(size: tuple[int, int], grey: int = 245) -> np.ndarray:
@@ -69,8 +84,8 @@ def canvas(size: tuple[int, int], grey: int = 245) -> np.ndarray:
 
 
 def frame_image(video: Video, t: int, people: People, scale: int = 1, boxes: bool = False) -> np.ndarray:
-    """Frame t, darkened, with the people of that frame drawn in; an empty canvas where a video has no pixels."""
-    image = video.frames[t] // 2 if video.frames is not None else canvas(video.size)
+    """Frame t, paled, with the people of that frame drawn in; an empty canvas where a video has no pixels."""
+    image = 128 + video.frames[t] // 2 if video.frames is not None else canvas(video.size)
     return draw_people(image, people.at(t), scale, boxes=boxes)
 
 
@@ -104,7 +119,7 @@ def stick_figure(axis, xy: np.ndarray, present: np.ndarray, names: bool = False)
 def standing_pose() -> np.ndarray:
     """(15, 2) joints of an upright person in a 100 × 200 box, for drawings."""
     out = np.zeros((len(JOINTS), 2))
-    for name, (x, y) in {"ankle": (12, 190), "knee": (13, 148), "hip": (10, 105), "wrist": (34, 108), "elbow": (30, 78),
+    for name, (x, y) in {"ankle": (12, 190), "knee": (13, 148), "hip": (10, 105), "wrist": (46, 92), "elbow": (34, 72),
                          "shoulder": (20, 46)}.items():
         out[INDEX[f"right_{name}"]], out[INDEX[f"left_{name}"]] = (50 - x, y), (50 + x, y)
     out[INDEX["head_bottom"]], out[INDEX["nose"]], out[INDEX["head_top"]] = (50, 34), (53, 20), (50, 4)

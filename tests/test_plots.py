@@ -4,10 +4,11 @@ import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
 
 from helpers import exercises, plots, puppets, widgets
 from helpers.people import Video, nobody, people
-from helpers.skeleton import GROUPS
+from helpers.skeleton import GROUPS, INDEX
 
 matplotlib.use("Agg")
 
@@ -24,6 +25,23 @@ def test_people_are_drawn_where_they_are_in_their_tracks_colour():
     assert tuple(image[20, 30]) == tuple(int(255 * c) for c in plots.track_colour(3))
     assert (image[:10] == 245).all()
     assert (plots.draw_people(plots.canvas((60, 40)), people(xy=xy, present=np.zeros((1, 15), bool))) == 245).all()
+
+
+def test_joints_are_drawn_in_the_colour_of_their_group_when_asked():
+    xy = np.array([[[10.0 + 20 * j, 20.0] for j in range(15)]])
+    image = plots.draw_people(plots.canvas((320, 40)), people(xy=xy, track=[3]), colour_by="group")
+    for group, joints in GROUPS.items():
+        for joint in joints:
+            assert tuple(image[20, 10 + 20 * INDEX[joint]]) == tuple(int(255 * c) for c in to_rgb(plots.GROUP_COLOURS[group]))
+    with pytest.raises(ValueError, match="colour_by"):
+        plots.draw_people(image, nobody(), colour_by="person")
+
+
+def test_absent_joints_may_hold_anything():
+    xy = np.full((1, 15, 2), np.nan)
+    xy[0, 0] = 30, 20
+    image = plots.draw_people(plots.canvas((60, 40)), people(xy=xy, present=np.arange(15)[None] == 0, track=[1]))
+    assert (image[20, 30] != 245).any() and (image[:12] == 245).all()
 
 
 def test_drawing_leaves_the_image_alone_and_enlarges():
