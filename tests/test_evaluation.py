@@ -339,6 +339,14 @@ def test_ignore_regions_remove_joints_strictly_inside_on_both_sides():
     assert scores.total("MOTA") == 100 and scores.counts.objects.sum() == 4 * 6 * 15
 
 
+def test_compat_a_frame_that_ignore_regions_empty_becomes_a_dummy():
+    everything = np.array([(-10, -10), (2000, -10), (2000, 2000), (-10, 2000)], float)
+    v = video(toy(), ignore=[[], [], [everything], [], [], []])
+    scores = ev.evaluate([v], [toy()], compat=True)     # 4 frames of 5 people and one dummy object
+    assert scores.total("MOTA") == pytest.approx(100 * (1 - 2 / 21)) and scores.total("AP") == 100
+    assert ev.evaluate([v], [toy()]).total("MOTA") == 100
+
+
 @given(st.integers(0, 10 ** 6))
 @settings(max_examples=30, deadline=None)
 def test_strictly_inside_agrees_with_opencv(seed):
