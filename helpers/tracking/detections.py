@@ -20,10 +20,9 @@ from helpers.skeleton import GROUPS, JOINTS, N_JOINTS
 
 @dataclass(frozen=True)
 class DetectorNoise:
-    """How wrong the detections are. Chosen on the training puppets so that frame-to-frame box tracking
-    comes near the printed rows. With joints below 0.5 and people below 0.5 (0.95) dropped: mAP 67 (64),
-    MOTA 52 (53), precision 82 (87), recall 72 (68); DT-T1 prints 64.1 (60.6), 54.2 (55.2), 83.3 (88.1)
-    and 70.8 (66.5). With every joint and people below 0.95 dropped: MOTA 38, PT-T2 prints 37.1.
+    """How wrong the detections are. Chosen on training puppets so that frame-to-frame box tracking comes near
+    DT-T1. People and joints below 0.5 dropped, mAP, MOTA, precision and recall are 71, 58, 84, 75 on the
+    training puppets, 61, 52, 83, 70 on SoMoF and 61, 49, 82, 69 on Bonn (val); DT-T1 prints 64, 54, 83, 71.
 
     missed: chance that a fully visible person is missed; missed_hidden: added chance for one with no
     visible joint, in proportion between; false_alarms: mean number a frame; duplicates: chance of
