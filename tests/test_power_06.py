@@ -24,7 +24,8 @@ def world():
 def measure(world):
     """Hungarian − greedy as the notebook measures it, and the controls' MOTA."""
     videos, detections = world
-    by = lambda name: lambda d, v: track(d, frame_to_frame.FrameToFrame(match=getattr(matching, name)), len(v))
+    tracker = lambda name: frame_to_frame.FrameToFrame(match=getattr(matching, name))
+    by = lambda name: lambda d, v: track(d, tracker(name), len(v))
     errors = comparison.compare(videos, detections, {
         "hungarian": by("hungarian"), "greedy": by("greedy"),
         "random": lambda d, v: controls.random_ids(d, 0), "constant": lambda d, v: controls.constant_ids(d),
@@ -121,8 +122,8 @@ def test_joint_distance_links_better_than_boxes(world):
 
 def test_fault_joint_distance_compares_different_joints(world, monkeypatch):
     healthy = costs.joint_distance_cost
-    monkeypatch.setattr(costs, "joint_distance_cost",
-                        lambda a, b: healthy(a, b.replace(xy=np.roll(b.xy, 7, 1), present=np.roll(b.present, 7, 1))))
+    rolled = lambda p: p.replace(xy=np.roll(p.xy, 7, 1), present=np.roll(p.present, 7, 1))
+    monkeypatch.setattr(costs, "joint_distance_cost", lambda a, b: healthy(a, rolled(b)))
     assert advantage(world[0]) > 0
 
 
