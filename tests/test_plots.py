@@ -1,4 +1,4 @@
-"""Figures, widgets and exercises: the same bytes every time, driven sliders redraw, stubs fall back."""
+"""Figures: people drawn where they are and in their colours, the same bytes every time."""
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from helpers import exercises, plots, puppets, widgets
+from helpers import plots, puppets
 from helpers.people import Video, nobody, people
 from helpers.skeleton import GROUPS, INDEX
 
@@ -77,30 +77,3 @@ def test_figures_are_saved_only_for_the_driver_and_are_the_same_bytes(tmp_path, 
     plots.save_figure(figure, "01_a.png"), plots.save_figure(figure, "01_b.png")
     assert (tmp_path / "01_a.png").read_bytes() == (tmp_path / "01_b.png").read_bytes()
     assert not (tmp_path / "01_x.png").exists()
-
-
-def test_a_moved_slider_changes_the_picture():
-    seen = []
-    w = widgets.scrub(lambda t: seen.append(t) or np.full((4, 4, 3), 40 * t, np.uint8), 5, start=1)
-    before = w.picture.value
-    assert w.move(frame=3) != before and seen == [1, 3] and w.sliders["frame"].max == 4
-
-
-def test_several_sliders_of_both_kinds():
-    def draw(threshold, step):
-        figure, axis = plt.subplots()
-        axis.plot([threshold, step])
-        return figure
-    w = widgets.Sliders(draw, threshold=(0.0, 1.0, .05, .5), step=(0, 3, 1, 0))
-    assert w.move(threshold=.8) != w.move(step=2) and plt.get_fignums() == []
-    with pytest.raises(KeyError):
-        w.move(other=1)
-
-
-def test_an_unsolved_exercise_uses_the_reference_and_says_so(capsys):
-    reference, stub, own = (lambda x: x + 1), (lambda x: None), (lambda x: x + 2)
-    assert exercises.solved_or_reference(stub, reference, 1, name="exercise 1") is reference
-    assert "not solved yet" in capsys.readouterr().out
-    assert exercises.solved_or_reference(own, reference, 1, name="exercise 1") is own and capsys.readouterr().out == ""
-    with pytest.raises(ZeroDivisionError):
-        exercises.solved_or_reference(lambda x: x / 0, reference, 1, name="exercise 1")
