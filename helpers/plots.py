@@ -86,7 +86,7 @@ def canvas(size: tuple[int, int], grey: int = 245) -> np.ndarray:
 def frame_image(video: Video, t: int, people: People, scale: int = 1, boxes: bool = False) -> np.ndarray:
     """Frame t, paled, with the people of that frame drawn in; an empty canvas where a video has no pixels."""
     image = 128 + video.frames[t] // 2 if video.frames is not None else canvas(video.size)
-    return draw_people(image, people.at(t), scale, boxes=boxes)
+    return draw_people(image, people.at(t), scale, thickness=scale + 1, boxes=boxes)
 
 
 def filmstrip(video: Video, people: People, frames: Sequence[int], titles: Sequence[str] = (), scale: int = 2):
