@@ -25,7 +25,8 @@ FRAMES = (60, 100)
 
 
 def videos(split: str = "val", n: int | None = None, size: tuple[int, int] = (320, 180), render: bool = True,
-           labelled: str = "posetrack", settings: WorldSettings = WorldSettings(), **overrides) -> list[Video]:
+           labelled: str = "posetrack", settings: WorldSettings = WorldSettings(),
+           **overrides) -> list[Video]:
     """The first n videos of a split (all where n is None; beyond its size the world goes on).
 
     size: (width, height) in pixels; render=False leaves the frames out; labelled="all" labels
@@ -43,7 +44,8 @@ def videos(split: str = "val", n: int | None = None, size: tuple[int, int] = (32
                             f"{', '.join(f.name for f in fields(WorldSettings))}.")
     settings = replace(settings, **overrides)
     count, first = SPLITS[split]
-    return [_video(split, first + i, size, render, labelled, settings) for i in range(count if n is None else n)]
+    n = count if n is None else n
+    return [_video(split, first + i, size, render, labelled, settings) for i in range(n)]
 
 
 def _video(split, sequence, size, render, labelled, settings) -> Video:

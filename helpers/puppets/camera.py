@@ -27,8 +27,9 @@ class Camera:
         """(T, 3, 3) from world to camera axes (x right, y down, z forward)."""
         cy, sy, cp, sp = np.cos(self.yaw), np.sin(self.yaw), np.cos(self.pitch), np.sin(self.pitch)
         zero, one = np.zeros_like(cy), np.ones_like(cy)
-        turn = np.stack([np.stack([cy, zero, -sy], -1), np.stack([zero, one, zero], -1), np.stack([sy, zero, cy], -1)], -2)
-        tilt = np.stack([np.stack([one, zero, zero], -1), np.stack([zero, -cp, sp], -1), np.stack([zero, sp, cp], -1)], -2)
+        rows = lambda *matrix: np.stack([np.stack(row, -1) for row in matrix], -2)
+        turn = rows([cy, zero, -sy], [zero, one, zero], [sy, zero, cy])
+        tilt = rows([one, zero, zero], [zero, -cp, sp], [zero, sp, cp])
         return tilt @ turn
 
     def intrinsics(self) -> np.ndarray:
@@ -48,23 +49,28 @@ class Camera:
         return xy.reshape(*points.shape[:-1], 2), depth.reshape(points.shape[:-1])
 
     def background(self, focal: float, size: tuple[int, int]) -> np.ndarray:
-        """(T, 3, 3) homographies from a backdrop image, as an unturned camera of that focal length sees it, to the frames."""
+        """(T, 3, 3) homographies from a backdrop, as an unturned camera of that focal sees it, to frames."""
         backdrop = np.array([[focal, 0, size[0] / 2], [0, -focal, size[1] / 2], [0, 0, 1]])
         return self.intrinsics() @ self.rotations() @ np.linalg.inv(backdrop)
 
 
-def random_camera(rng: np.random.Generator, n_frames: int, size, pan: float, shake: float, shift: float, zoom: float) -> Camera:
+def random_camera(rng: np.random.Generator, n_frames: int, size, pan: float, shake: float, shift: float,
+                  zoom: float) -> Camera:
     """A camera whose movements are present with the given probabilities; strengths are random."""
     t = np.arange(n_frames)
     yaw, pitch, zoomed = np.zeros(n_frames), np.full(n_frames, -.02), np.ones(n_frames)
     if rng.random() < pan:
-        yaw += rng.uniform(.06, .25) * np.sin(2 * np.pi * t / rng.uniform(80, 240) + rng.uniform(0, 2 * np.pi))
+        yaw += rng.uniform(.06, .25) * np.sin(
+            2 * np.pi * t / rng.uniform(80, 240) + rng.uniform(0, 2 * np.pi))
     if rng.random() < shake:
-        noise = np.stack([np.convolve(rng.normal(0, 1, n_frames + 8), np.hanning(9) / 4, "valid") for _ in range(2)])
+        window = np.hanning(9) / 4
+        noise = [np.convolve(rng.normal(0, 1, n_frames + 8), window, "valid") for _ in range(2)]
         yaw, pitch = yaw + rng.uniform(.001, .006) * noise[0], pitch + rng.uniform(.001, .005) * noise[1]
     if rng.random() < shift:
-        yaw += rng.choice([-1, 1]) * rng.uniform(.08, .2) * (t >= rng.integers(n_frames // 4, 3 * n_frames // 4))
+        jump = rng.choice([-1, 1]) * rng.uniform(.08, .2)
+        yaw += jump * (t >= rng.integers(n_frames // 4, 3 * n_frames // 4))
     if rng.random() < zoom:
-        zoomed *= 1 + rng.uniform(.1, .35) * np.sin(2 * np.pi * t / rng.uniform(90, 260) + rng.uniform(0, 2 * np.pi))
+        zoomed *= 1 + rng.uniform(.1, .35) * np.sin(
+            2 * np.pi * t / rng.uniform(90, 260) + rng.uniform(0, 2 * np.pi))
     focal = rng.uniform(.95, 1.35) * size[0] * zoomed
     return Camera(yaw, pitch, focal, tuple(size))

@@ -6,7 +6,7 @@ seconds. World axes: x right, y up, z away from the camera. Notebook 01 shows th
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,8 +17,8 @@ ACTIONS = ("walk", "run", "stop_and_go", "turn", "crouch", "jump", "wave", "danc
 #: How much of the way along the path stops while the action is on.
 _PAUSE = np.array([0, 0, 1, 1, 1, .3, .7, .9])
 #: Metres for a person of height 1.75.
-LENGTHS = dict(thigh=.44, shin=.43, torso=.50, neck=.08, head=.25, shoulder=.19, hip=.10, upper_arm=.29, forearm=.26,
-               ankle=.08)
+LENGTHS = dict(thigh=.44, shin=.43, torso=.50, neck=.08, head=.25, shoulder=.19, hip=.10, upper_arm=.29,
+               forearm=.26, ankle=.08)
 WALK_STRIDE, RUN_STRIDE, RUN_SPEED = 1.45, 2.5, 2.0
 
 
@@ -40,10 +40,6 @@ class Choreography:
     rhythm: np.ndarray
     beat: np.ndarray
     start: np.ndarray
-
-    def joined(self, other: "Choreography") -> "Choreography":
-        """All people of both."""
-        return Choreography(*(np.concatenate([getattr(self, f.name), getattr(other, f.name)]) for f in fields(self)))
 
 
 def joints_3d(people: Choreography, time: np.ndarray) -> np.ndarray:
@@ -92,8 +88,8 @@ def _low_pass(x: np.ndarray, width: int) -> np.ndarray:
     return (total[:, width:] - total[:, :-width]) / width
 
 
-_ANGLES = ("hip_r", "hip_l", "knee_r", "knee_l", "arm_r", "arm_l", "elbow_r", "elbow_l", "out_r", "out_l", "lean",
-           "sway", "nod", "jump", "spread")
+_ANGLES = ("hip_r", "hip_l", "knee_r", "knee_l", "arm_r", "arm_l", "elbow_r", "elbow_l", "out_r", "out_l",
+           "lean", "sway", "nod", "jump", "spread")
 
 
 def _gait(speed, travelled, start) -> dict[str, np.ndarray]:
@@ -121,13 +117,15 @@ def _act(a: dict, people: Choreography, on: np.ndarray, time: np.ndarray) -> Non
     beat = 2 * np.pi * people.beat[:, None] * time + people.start[:, None]
     s, c, up = np.sin(beat), np.cos(beat), .5 - .5 * np.cos(beat)
     poses = {
-        "crouch": dict(hip_r=1.5 * up, hip_l=1.4 * up, knee_r=2.1 * up, knee_l=2.0 * up, lean=.6 * up, arm_r=.7 * up,
-                       arm_l=.7 * up, elbow_r=.5 + 0 * s, elbow_l=.5 + 0 * s),
+        "crouch": dict(hip_r=1.5 * up, hip_l=1.4 * up, knee_r=2.1 * up, knee_l=2.0 * up, lean=.6 * up,
+                       arm_r=.7 * up, arm_l=.7 * up, elbow_r=.5 + 0 * s, elbow_l=.5 + 0 * s),
         "jump": dict(hip_r=.7 * (1 - up), hip_l=.7 * (1 - up), knee_r=1.2 * (1 - up), knee_l=1.2 * (1 - up),
-                     jump=.45 * np.clip(s, 0, 1) ** 2, arm_r=2.2 * up, arm_l=2.2 * up, elbow_r=.3 + 0 * s, elbow_l=.3 + 0 * s),
+                     jump=.45 * np.clip(s, 0, 1) ** 2, arm_r=2.2 * up, arm_l=2.2 * up,
+                     elbow_r=.3 + 0 * s, elbow_l=.3 + 0 * s),
         "wave": dict(out_r=2.3 + .25 * s, elbow_r=.5 + .5 * s, arm_l=.1 * c),
-        "dance": dict(out_r=1.3 + .9 * s, out_l=1.3 - .9 * s, elbow_r=.9 + .6 * c, elbow_l=.9 - .6 * c, hip_r=.5 * np.clip(s, 0, 1),
-                      hip_l=.5 * np.clip(-s, 0, 1), knee_r=.9 * np.clip(s, 0, 1), knee_l=.9 * np.clip(-s, 0, 1),
+        "dance": dict(out_r=1.3 + .9 * s, out_l=1.3 - .9 * s, elbow_r=.9 + .6 * c, elbow_l=.9 - .6 * c,
+                      hip_r=.5 * np.clip(s, 0, 1), hip_l=.5 * np.clip(-s, 0, 1),
+                      knee_r=.9 * np.clip(s, 0, 1), knee_l=.9 * np.clip(-s, 0, 1),
                       sway=.22 * c, spread=.18 + 0 * s),
     }
     for name, pose in poses.items():
@@ -147,10 +145,11 @@ def _kinematics(people: Choreography, place, heading, a) -> np.ndarray:
 
     def swung(pitch, outward, side):
         """Unit vector of a limb that hangs down, swung forward and outward."""
-        return (np.cos(outward)[..., None] * (np.sin(pitch)[..., None] * forward - np.cos(pitch)[..., None] * up)
-                + np.sin(outward)[..., None] * side)
+        ahead = np.sin(pitch)[..., None] * forward - np.cos(pitch)[..., None] * up
+        return np.cos(outward)[..., None] * ahead + np.sin(outward)[..., None] * side
 
-    spine = np.cos(a["lean"])[..., None] * up + np.sin(a["lean"])[..., None] * forward + np.sin(a["sway"])[..., None] * right
+    spine = (np.cos(a["lean"])[..., None] * up + np.sin(a["lean"])[..., None] * forward
+             + np.sin(a["sway"])[..., None] * right)
     spine = spine / np.linalg.norm(spine, axis=-1, keepdims=True)
     out = np.zeros((*heading.shape, N_JOINTS, 3))
     put = lambda name, value: out.__setitem__((..., INDEX[name], slice(None)), value)
@@ -162,8 +161,10 @@ def _kinematics(people: Choreography, place, heading, a) -> np.ndarray:
         ankle = knee + LENGTHS["shin"] * leg * swung(a[f"hip_{s}"] - a[f"knee_{s}"], .3 * a["spread"], side)
         joint = neck + LENGTHS["shoulder"] * shoulder * side - .06 * scale * spine
         elbow = joint + LENGTHS["upper_arm"] * arm * swung(a[f"arm_{s}"], a[f"out_{s}"], side)
-        wrist = elbow + LENGTHS["forearm"] * arm * swung(a[f"arm_{s}"] + a[f"elbow_{s}"], a[f"out_{s}"] * 1.1, side)
-        for part, value in (("hip", hip), ("knee", knee), ("ankle", ankle), ("shoulder", joint), ("elbow", elbow), ("wrist", wrist)):
+        bent = swung(a[f"arm_{s}"] + a[f"elbow_{s}"], a[f"out_{s}"] * 1.1, side)
+        wrist = elbow + LENGTHS["forearm"] * arm * bent
+        for part, value in (("hip", hip), ("knee", knee), ("ankle", ankle), ("shoulder", joint),
+                            ("elbow", elbow), ("wrist", wrist)):
             put(f"{name}_{part}", value)
     look = np.cos(a["nod"])[..., None] * forward + np.sin(a["nod"])[..., None] * right
     bottom = neck + LENGTHS["neck"] * scale * spine

@@ -44,14 +44,17 @@ class RenderedFrames(Sequence):
 
 def draw(scene: Scene, t: int, ahead: float = 0.0) -> np.ndarray:
     """One frame, uint8 H×W×3; `ahead` (0…1) moves everything towards the next frame, for motion blur."""
-    background, outfits, things = _looks(scene.look, len(scene.joints), len(scene.occluders), scene.uniform, scene.camera.size)
-    image = cv2.warpPerspective(background, _homography(scene, t, ahead), scene.camera.size, flags=cv2.INTER_LINEAR,
+    size = scene.camera.size
+    counts = len(scene.joints), len(scene.occluders)
+    background, outfits, things = _looks(scene.look, *counts, scene.uniform, size)
+    image = cv2.warpPerspective(background, _homography(scene, t, ahead), size, flags=cv2.INTER_LINEAR,
                                 borderMode=cv2.BORDER_REFLECT_101)
     for kind, k in painters_order(scene, t):
         if kind == "thing":
             _fill(image, _between(scene.occluders[k], t, ahead), things[k])
         else:
-            _draw_person(image, _between(scene.joints[k], t, ahead), scene.radii[k, t], scene.depth[k, t], outfits[k])
+            joints = _between(scene.joints[k], t, ahead)
+            _draw_person(image, joints, scene.radii[k, t], scene.depth[k, t], outfits[k])
     return image
 
 
@@ -78,7 +81,9 @@ def _homography(scene: Scene, t: int, ahead: float = 0.0) -> np.ndarray:
     width, height = scene.camera.size
     size = int(_BACKDROP * width), int(_BACKDROP * height)
     h = scene.camera.background(1.15 * width, size)
-    return h[t] if not ahead or t + 1 >= len(h) else (1 - ahead) * h[t] / h[t][2, 2] + ahead * h[t + 1] / h[t + 1][2, 2]
+    if not ahead or t + 1 >= len(h):
+        return h[t]
+    return (1 - ahead) * h[t] / h[t][2, 2] + ahead * h[t + 1] / h[t + 1][2, 2]
 
 
 def _fixed(points) -> np.ndarray:
@@ -179,7 +184,8 @@ def flow(scene: Scene, t: int) -> tuple[np.ndarray, np.ndarray]:
     landed = np.rint(grid + out).astype(int)
     inside = ((landed >= 0) & (landed < [width, height])).all(-1)
     source = _through(to_backdrop, grid)
-    inside &= (owner > 0) | ((source >= 0) & (source <= [_BACKDROP * width - 1, _BACKDROP * height - 1])).all(-1)
+    edge = [_BACKDROP * width - 1, _BACKDROP * height - 1]
+    inside &= (owner > 0) | ((source >= 0) & (source <= edge)).all(-1)
     landed = np.clip(landed, 0, [width - 1, height - 1])
     return out.astype(np.float32), inside & (after[landed[..., 1], landed[..., 0]] == owner)
 
@@ -213,17 +219,18 @@ def _shape_flow(scene: Scene, t: int, shape: int, xy: np.ndarray) -> np.ndarray:
     """Flow (N, 2) of pixels (N, 2) that belong to one shape."""
     k, part = divmod(shape - 1, _PARTS)
     if k >= len(scene.joints):
-        before, after = scene.occluders[k - len(scene.joints), t], scene.occluders[k - len(scene.joints), t + 1]
-        return _quad_flow(before, after, xy)
+        thing = scene.occluders[k - len(scene.joints)]
+        return _quad_flow(thing[t], thing[t + 1], xy)
     before, after = scene.joints[k, t], scene.joints[k, t + 1]
     if part == _TRUNK:
         return _quad_flow(before[TORSO], after[TORSO], xy)
-    a, b = _A[part], _B[part]
-    return _capsule_flow(before[[a, b]], after[[a, b]], scene.radii[k, t, part], scene.radii[k, t + 1, part], xy)
+    ends, radii = [_A[part], _B[part]], scene.radii[k, :, part]
+    return _capsule_flow(before[ends], after[ends], radii[t], radii[t + 1], xy)
 
 
 def _quad_flow(before, after, xy) -> np.ndarray:
-    h, _ = cv2.findHomography(before, after) if cv2.contourArea(before.astype(np.float32)) > 2 else (None, None)
+    area = cv2.contourArea(before.astype(np.float32))
+    h = cv2.findHomography(before, after)[0] if area > 2 else None
     if h is None:       # seen from the side a torso is a line: it moves with its middle
         return np.broadcast_to(after.mean(0) - before.mean(0), xy.shape)
     return _through(h, xy) - xy
@@ -240,7 +247,8 @@ def _capsule_flow(before, after, radius, radius_after, xy) -> np.ndarray:
     scale = radius_after / radius
     u = np.clip(along / length, 0, 1)
     beyond = (along - u * length) * scale
-    return after[0] + (u * length_after + beyond)[:, None] * e_after + (scale * across)[:, None] * np.array([-e_after[1], e_after[0]]) - xy
+    normal = np.array([-e_after[1], e_after[0]])
+    return after[0] + (u * length_after + beyond)[:, None] * e_after + (scale * across)[:, None] * normal - xy
 
 
 def _through(h: np.ndarray, xy: np.ndarray) -> np.ndarray:

@@ -17,10 +17,12 @@ from helpers.skeleton import INDEX, N_JOINTS
 
 #: (joint, joint, radius in metres) of a person's round parts; radii are for a height of 1.75.
 CAPSULES = (
-    ("right_hip", "right_knee", .085), ("right_knee", "right_ankle", .060), ("left_hip", "left_knee", .085),
-    ("left_knee", "left_ankle", .060), ("right_shoulder", "right_elbow", .055), ("right_elbow", "right_wrist", .045),
-    ("left_shoulder", "left_elbow", .055), ("left_elbow", "left_wrist", .045), ("right_shoulder", "left_shoulder", .075),
-    ("right_hip", "left_hip", .095), ("head_bottom", "head_top", .085), ("nose", "nose", .03),
+    ("right_hip", "right_knee", .085), ("right_knee", "right_ankle", .060),
+    ("left_hip", "left_knee", .085), ("left_knee", "left_ankle", .060),
+    ("right_shoulder", "right_elbow", .055), ("right_elbow", "right_wrist", .045),
+    ("left_shoulder", "left_elbow", .055), ("left_elbow", "left_wrist", .045),
+    ("right_shoulder", "left_shoulder", .075), ("right_hip", "left_hip", .095),
+    ("head_bottom", "head_top", .085), ("nose", "nose", .03),
 )
 _A = np.array([INDEX[a] for a, _, _ in CAPSULES])
 _B = np.array([INDEX[b] for _, b, _ in CAPSULES])
@@ -70,7 +72,7 @@ class WorldSettings:
 class Scene:
     """A video's people, things and camera.
 
-    joints (P, T, 15, 2) pixels; depth (P, T, 15) metres; focal (T,); height (P,) metres;
+    joints (P, T, 15, 2) pixels; depth (P, T, 15) metres; height (P,) metres;
     occluders (K, T, 4, 2) pixels with depth (K, T) metres; camera; look: seed of colours and backdrop.
     """
 
@@ -130,7 +132,8 @@ class Scene:
         """Points (N, 15, 2) in the torso of person and frame rows (N,): a capsule from shoulders to hips."""
         corners = self.joints[rows][:, TORSO]
         radius = .16 * (self.height[rows[0]] / 1.75) * self.camera.focal[rows[1]] / self.distance[rows]
-        return near_segments(xy, corners[:, :2].mean(1)[:, None], corners[:, 2:].mean(1)[:, None], .75 * radius[:, None]).any(-1)
+        neck, seat = corners[:, :2].mean(1)[:, None], corners[:, 2:].mean(1)[:, None]
+        return near_segments(xy, neck, seat, .75 * radius[:, None]).any(-1)
 
     def _behind_others(self, seen) -> np.ndarray:
         hidden = np.zeros(seen.shape, bool)
@@ -182,11 +185,13 @@ def inside_quad(xy, corners) -> np.ndarray:
 
 # --- making a scene ------------------------------------------------------------------------------
 
-def random_scene(rng: np.random.Generator, settings: WorldSettings, size: tuple[int, int], n_frames: int) -> Scene:
+def random_scene(rng: np.random.Generator, settings: WorldSettings, size: tuple[int, int],
+                 n_frames: int) -> Scene:
     """A scene drawn from the settings; the same generator state gives the same scene."""
     step = rng.choice([2, 3]) if rng.random() < settings.slow else 1
     time = np.arange(n_frames) * step / 25
-    view = camera.random_camera(rng, n_frames, size, settings.pan, settings.shake, settings.shift, settings.zoom)
+    view = camera.random_camera(rng, n_frames, size, settings.pan, settings.shake, settings.shift,
+                                settings.zoom)
     n_people = int(rng.integers(settings.people[0], settings.people[1] + 1))
     cast = random_people(rng, n_people, settings)
     joints, depth = view.project(motion.joints_3d(cast, time))
@@ -199,7 +204,8 @@ def random_people(rng: np.random.Generator, n: int, settings: WorldSettings) -> 
     """n people on closed paths about a common place; with some chance the last ones move as one group."""
     near, far = settings.depth
     middle = rng.uniform(near, far)
-    z = np.clip((1 - settings.crowding) * rng.uniform(near, far, n) + settings.crowding * (middle + rng.normal(0, .5, n)), near, far)
+    apart, together = rng.uniform(near, far, n), middle + rng.normal(0, .5, n)
+    z = np.clip((1 - settings.crowding) * apart + settings.crowding * together, near, far)
     width = .42 * z
     spread = width * (1 - .55 * settings.crowding)
     lane = (rng.permutation(n) + rng.uniform(.2, .8, n)) / n * 2 - 1
@@ -211,8 +217,9 @@ def random_people(rng: np.random.Generator, n: int, settings: WorldSettings) -> 
                           rng.uniform(.15, .7, n)], 1)
     frequency = np.stack([pace / amplitude[:, 0], pace / amplitude[:, 0] * rng.uniform(.4, 1.6, n)], 1)
     cast = motion.Choreography(
-        np.stack([x, z], 1), amplitude, frequency, rng.uniform(0, 2 * np.pi, (n, 2)), rng.normal(1.72, .12, n).clip(1.2, 2.05),
-        rng.normal(1, .05, (n, 4)), action, rng.uniform(.1, .35, n), rng.uniform(.5, 1.6, n) * settings.liveliness,
+        np.stack([x, z], 1), amplitude, frequency, rng.uniform(0, 2 * np.pi, (n, 2)),
+        rng.normal(1.72, .12, n).clip(1.2, 2.05), rng.normal(1, .05, (n, 4)), action, rng.uniform(.1, .35, n),
+        rng.uniform(.5, 1.6, n) * settings.liveliness,
         rng.uniform(0, 2 * np.pi, n))
     return _as_group(rng, cast, n) if rng.random() < settings.groups and n > 2 else cast
 
@@ -242,6 +249,6 @@ def _occluders(rng, n: int, view: camera.Camera, settings: WorldSettings):
         corners[k, 0] = [(x - w / 2, h, z), (x + w / 2, h, z), (x + w / 2, 0, z), (x - w / 2, 0, z)]
     if not n:
         return np.zeros((0, len(view.focal), 4, 2)), np.zeros((0, len(view.focal)))
-    # Like a person's, a thing's depth is along the camera's axis, so that a pan does not change who hides whom.
+    # Like a person's, a thing's depth is along the camera's axis: a pan does not change who hides whom.
     seen, distance = view.project(np.broadcast_to(corners, (n, len(view.focal), 4, 3)))
     return seen, distance.mean(-1)

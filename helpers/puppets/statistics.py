@@ -46,8 +46,9 @@ def statistics(videos: Sequence[Video]) -> dict[str, float]:
     annotated = np.concatenate([p.present[:, _COMMON].mean(1) for p in truths]).mean()
     lengths = [np.unique(p.track, return_counts=True)[1] for p in truths]
     shares = np.concatenate([length / n for length, n in zip(lengths, labelled)])
-    values = [sum(map(len, truths)) / sum(labelled), np.median(speed), np.quantile(speed, .9), annotated, 1 - annotated,
-              (overlap > OVERLAP).mean(), overlap.mean(), np.concatenate(lengths).mean(), shares.mean()]
+    values = [sum(map(len, truths)) / sum(labelled), np.median(speed), np.quantile(speed, .9), annotated,
+              1 - annotated, (overlap > OVERLAP).mean(), overlap.mean(), np.concatenate(lengths).mean(),
+              shares.mean()]
     links = [100 * mislinked(truths, gap, cost) for gap in GAPS for cost in (box_cost, joint_cost)]
     return dict(zip(STATISTICS, map(float, values + links), strict=True))
 
@@ -116,7 +117,8 @@ def calibration_table(worlds: dict[str, dict[str, float]]) -> pd.DataFrame:
     table = pd.DataFrame(worlds)
     real = table.drop(columns="puppets")
     outside = np.maximum(real.min(axis=1) / table["puppets"], table["puppets"] / real.max(axis=1))
-    return table.assign(factor=outside.clip(lower=1) if len(real.columns) else np.nan, allowed=pd.Series(STATISTICS))
+    reached = outside.clip(lower=1) if len(real.columns) else np.nan
+    return table.assign(factor=reached, allowed=pd.Series(STATISTICS))
 
 
 def calibration_figure(table: pd.DataFrame):
@@ -128,11 +130,13 @@ def calibration_figure(table: pd.DataFrame):
         if not low > 0:     # no real data, or none of a rare thing in them: no place on this axis
             continue
         middle, allowed = np.sqrt(low * high), table.loc[name, "allowed"]
-        axes.barh(y, (high * allowed - low / allowed) / middle, left=low / allowed / middle, height=.7, color=".93")
+        lowest = low / allowed / middle
+        axes.barh(y, high * allowed / middle - lowest, left=lowest, height=.7, color=".93")
         axes.barh(y, max(high - low, .02 * middle) / middle, left=low / middle, height=.7, color=".6")
         axes.plot(table.loc[name, "puppets"] / middle, y, "o", color="tab:blue", ms=8)
     axes.set_yticks(range(len(table)), table.index[::-1])
     axes.set_xscale("log", base=2)
-    axes.set_xlabel("multiples of the real sets' middle   (grey: SoMoF to Bonn, light grey: allowed, blue: puppets)")
+    axes.set_xlabel("multiples of the real sets' middle\n"
+                    "(grey: SoMoF to Bonn, light grey: allowed, blue: puppets)")
     axes.spines[["top", "right"]].set_visible(False)
     return figure

@@ -23,10 +23,12 @@ def best(function, repeats=5):
 def main():
     cv2.setNumThreads(1)
     six = puppets.WorldSettings(people=(6, 6))
-    truth = best(lambda: sum(map(len, puppets.videos("train", 20, render=False, labelled="all", settings=six))))
+    make = lambda: puppets.videos("train", 20, render=False, labelled="all", settings=six)
+    truth = best(lambda: sum(map(len, make())))
     made = puppets.videos("train", 3, settings=six)
     pixels = best(lambda: sum(1 for video in made for _ in video.frames))
-    print(f"ground truth {truth:.0f} frames/s ({truth / 5000:.1f}x the bar), rendered {pixels:.0f} ({pixels / 150:.1f}x)")
+    print(f"ground truth {truth:.0f} frames/s ({truth / 5000:.1f}x the bar), "
+          f"rendered {pixels:.0f} ({pixels / 150:.1f}x)")
 
 
 if __name__ == "__main__":
