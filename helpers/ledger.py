@@ -123,11 +123,11 @@ def _result_json(r: Result, profile: str) -> dict:
 
 
 def overall(results: list[dict]) -> str:
-    """One verdict over data sets: they must not disagree, and one clear answer is enough."""
-    found = {r["verdict"] for r in results} - {UNDECIDED}
+    """One verdict over data sets: at least half of them are decided, and those agree."""
     if not results:
         return NOT_TESTABLE
-    return found.pop() if len(found) == 1 else UNDECIDED
+    decided = [r["verdict"] for r in results if r["verdict"] != UNDECIDED]
+    return decided[0] if len(set(decided)) == 1 and 2 * len(decided) >= len(results) else UNDECIDED
 
 
 def ledger(folder: Path = FIGURES) -> list[dict]:

@@ -56,7 +56,8 @@ def measured(verdict):
 
 @pytest.mark.parametrize("found, expected", [
     ([], "not testable here"), (["holds", "undecided"], "holds"), (["holds", "contradicted"], "undecided"),
-    (["contradicted", "undecided"], "contradicted"), (["undecided"], "undecided")])
+    (["contradicted", "undecided"], "contradicted"), (["undecided"], "undecided"),
+    (["undecided", "undecided", "holds"], "undecided"), (["undecided", "holds", "holds"], "holds")])
 def test_overall(found, expected):
     assert ledger.overall([measured(v) for v in found]) == expected
 
