@@ -20,9 +20,11 @@ from helpers.skeleton import GROUPS, INDEX, JOINTS, LIMBS
 #: Grey of everything a paper printed.
 PUBLISHED = "0.6"
 OURS = "tab:blue"
-GROUP_COLOURS = dict(zip(GROUPS, ("#4477aa", "#66ccee", "#228833", "#ccbb44", "#ee6677", "#aa3377", "#000000")))
-_TRACKS = [to_rgb(c) for c in ("#e6194b", "#3cb44b", "#ffe119", "#4363d8", "#f58231", "#911eb4", "#46f0f0", "#f032e6",
-                               "#bcf60c", "#fabebe", "#008080", "#e6beff", "#9a6324", "#fffac8", "#800000", "#aaffc3")]
+GROUP_COLOURS = dict(zip(GROUPS, ("#4477aa", "#66ccee", "#228833", "#ccbb44", "#ee6677", "#aa3377",
+                                  "#000000")))
+_TRACKS = [to_rgb(c) for c in (
+    "#e6194b", "#3cb44b", "#ffe119", "#4363d8", "#f58231", "#911eb4", "#46f0f0", "#f032e6",
+    "#bcf60c", "#fabebe", "#008080", "#e6beff", "#9a6324", "#fffac8", "#800000", "#aaffc3")]
 _RIM = (25, 25, 25)
 _GROUP_OF = {joint: group for group, joints in GROUPS.items() for joint in joints}
 
@@ -56,7 +58,7 @@ def draw_people(image: np.ndarray, people: People, scale: int = 1, thickness: in
     """
     if colour_by not in ("track", "group"):
         raise ValueError(f"draw_people: colour_by is 'track' or 'group', got {colour_by!r}")
-    out = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC) if scale != 1 else image.copy()
+    out = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
     for i in range(len(people)):
         person = _rgb(track_colour(int(people.track[i])) if colour_by == "track" else (.85, .85, .85))
         points = np.rint(np.where(people.present[i, :, None], people.xy[i], 0) * scale).astype(int).tolist()
@@ -83,18 +85,19 @@ def canvas(size: tuple[int, int], grey: int = 245) -> np.ndarray:
     return np.full((size[1], size[0], 3), grey, np.uint8)
 
 
-def frame_image(video: Video, t: int, people: People, scale: int = 1, boxes: bool = False) -> np.ndarray:
+def frame_image(video: Video, t: int, people: People, scale: int = 1) -> np.ndarray:
     """Frame t, paled, with the people of that frame drawn in; an empty canvas where a video has no pixels."""
     image = 128 + video.frames[t] // 2 if video.frames is not None else canvas(video.size)
-    return draw_people(image, people.at(t), scale, thickness=scale + 1, boxes=boxes)
+    return draw_people(image, people.at(t), scale, thickness=scale + 1)
 
 
-def filmstrip(video: Video, people: People, frames: Sequence[int], titles: Sequence[str] = (), scale: int = 2):
+def filmstrip(video: Video, people: People, frames: Sequence[int], scale: int = 2):
     """A row of frames with their people drawn in."""
-    figure, axes = plt.subplots(1, len(frames), figsize=(3.1 * len(frames), 2.1), squeeze=False, layout="constrained")
-    for k, (axis, t) in enumerate(zip(axes[0], frames)):
+    figure, axes = plt.subplots(1, len(frames), figsize=(3.1 * len(frames), 2.1), squeeze=False,
+                                layout="constrained")
+    for axis, t in zip(axes[0], frames):
         axis.imshow(frame_image(video, t, people, scale))
-        axis.set_title(titles[k] if titles else f"frame {t}", fontsize=9)
+        axis.set_title(f"frame {t}", fontsize=9)
         axis.axis("off")
     return figure
 
@@ -108,8 +111,8 @@ def stick_figure(axis, xy: np.ndarray, present: np.ndarray, names: bool = False)
         axis.plot(*xy[j], "o", color=GROUP_COLOURS[_GROUP_OF[JOINTS[j]]], ms=8, zorder=2)
         if names:
             left = JOINTS[j].startswith("right")      # the person's right is on our left
-            axis.annotate(f"{j} {JOINTS[j]}", xy[j], textcoords="offset points", xytext=(-8 if left else 8, -3),
-                          fontsize=7, ha="right" if left else "left")
+            axis.annotate(f"{j} {JOINTS[j]}", xy[j], textcoords="offset points", fontsize=7,
+                          xytext=(-8 if left else 8, -3), ha="right" if left else "left")
     axis.set_aspect("equal")
     if not axis.yaxis_inverted():
         axis.invert_yaxis()
@@ -119,8 +122,8 @@ def stick_figure(axis, xy: np.ndarray, present: np.ndarray, names: bool = False)
 def standing_pose() -> np.ndarray:
     """(15, 2) joints of an upright person in a 100 × 200 box, for drawings."""
     out = np.zeros((len(JOINTS), 2))
-    for name, (x, y) in {"ankle": (12, 190), "knee": (13, 148), "hip": (10, 105), "wrist": (46, 92), "elbow": (34, 72),
-                         "shoulder": (20, 46)}.items():
+    for name, (x, y) in {"ankle": (12, 190), "knee": (13, 148), "hip": (10, 105), "wrist": (46, 92),
+                         "elbow": (34, 72), "shoulder": (20, 46)}.items():
         out[INDEX[f"right_{name}"]], out[INDEX[f"left_{name}"]] = (50 - x, y), (50 + x, y)
     out[INDEX["head_bottom"]], out[INDEX["nose"]], out[INDEX["head_top"]] = (50, 34), (53, 20), (50, 4)
     return out

@@ -54,8 +54,8 @@ class Sliders(ipywidgets.VBox):
 def _slider(name, low, high, step, start):
     whole = all(isinstance(v, (int, np.integer)) for v in (low, high, step, start))
     kind = ipywidgets.IntSlider if whole else ipywidgets.FloatSlider
-    return kind(value=start, min=low, max=high, step=step, description=name.replace("_", " "), continuous_update=False,
-                style={"description_width": "initial"})
+    return kind(value=start, min=low, max=high, step=step, description=name.replace("_", " "),
+                continuous_update=False, style={"description_width": "initial"})
 
 
 def scrub(draw: Callable[[int], object], n: int, start: int = 0, label: str = "frame") -> Sliders:

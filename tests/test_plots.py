@@ -24,7 +24,8 @@ def test_people_are_drawn_where_they_are_in_their_tracks_colour():
     image = plots.draw_people(plots.canvas((60, 40)), people(xy=xy, track=[3]))
     assert tuple(image[20, 30]) == tuple(int(255 * c) for c in plots.track_colour(3))
     assert (image[:10] == 245).all()
-    assert (plots.draw_people(plots.canvas((60, 40)), people(xy=xy, present=np.zeros((1, 15), bool))) == 245).all()
+    absent = people(xy=xy, present=np.zeros((1, 15), bool))
+    assert (plots.draw_people(plots.canvas((60, 40)), absent) == 245).all()
 
 
 def test_joints_are_drawn_in_the_colour_of_their_group_when_asked():
@@ -32,7 +33,8 @@ def test_joints_are_drawn_in_the_colour_of_their_group_when_asked():
     image = plots.draw_people(plots.canvas((320, 40)), people(xy=xy, track=[3]), colour_by="group")
     for group, joints in GROUPS.items():
         for joint in joints:
-            assert tuple(image[20, 10 + 20 * INDEX[joint]]) == tuple(int(255 * c) for c in to_rgb(plots.GROUP_COLOURS[group]))
+            expected = tuple(int(255 * c) for c in to_rgb(plots.GROUP_COLOURS[group]))
+            assert tuple(image[20, 10 + 20 * INDEX[joint]]) == expected
     with pytest.raises(ValueError, match="colour_by"):
         plots.draw_people(image, nobody(), colour_by="person")
 
@@ -40,7 +42,8 @@ def test_joints_are_drawn_in_the_colour_of_their_group_when_asked():
 def test_absent_joints_may_hold_anything():
     xy = np.full((1, 15, 2), np.nan)
     xy[0, 0] = 30, 20
-    image = plots.draw_people(plots.canvas((60, 40)), people(xy=xy, present=np.arange(15)[None] == 0, track=[1]))
+    ankle = people(xy=xy, present=np.arange(15)[None] == 0, track=[1])
+    image = plots.draw_people(plots.canvas((60, 40)), ankle)
     assert (image[20, 30] != 245).any() and (image[:12] == 245).all()
 
 
@@ -48,10 +51,13 @@ def test_drawing_leaves_the_image_alone_and_enlarges():
     image = plots.canvas((60, 40))
     out = plots.draw_people(image, people(xy=np.full((1, 15, 2), 10.0)), scale=2)
     assert (image == 245).all() and out.shape == (80, 120, 3)
+    plots.draw_people(image, people(xy=np.full((1, 15, 2), 10.0)))
+    assert (image == 245).all(), "drawn into at scale 1"
 
 
 def test_colours_differ_between_tracks_and_groups():
-    assert len({plots.track_colour(i) for i in range(16)}) == 16 and plots.track_colour(0) == plots.track_colour(16)
+    assert len({plots.track_colour(i) for i in range(16)}) == 16
+    assert plots.track_colour(0) == plots.track_colour(16) != plots.track_colour(-1)
     assert set(plots.GROUP_COLOURS) == set(GROUPS) and len(set(plots.GROUP_COLOURS.values())) == 7
 
 
@@ -63,7 +69,8 @@ def test_filmstrip_and_frames_without_pixels():
 
 
 def test_forest_shows_published_in_grey_only_where_there_is_one():
-    rows = [dict(name="a", estimate=1, low=0, high=2, published=.5), dict(name="b", estimate=1, low=0, high=2)]
+    rows = [dict(name="a", estimate=1, low=0, high=2, published=.5),
+            dict(name="b", estimate=1, low=0, high=2)]
     lines = plots.forest(rows, "MOTA").axes[0].lines
     assert sum(line.get_color() == plots.PUBLISHED for line in lines) == 1
 
