@@ -8,6 +8,7 @@ is also how an interrupted run resumes.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import multiprocessing
@@ -51,12 +52,31 @@ def reproduce(names: Iterable[str] = (), profile: str = "laptop", dataset: str =
     for path in paths:
         check_parameters(path, parameters)
     BUILD.mkdir(exist_ok=True)
+    with _one_run_at_a_time():
+        return _reproduce(paths, parameters, jobs, fresh, update)
+
+
+def _reproduce(paths: list[Path], parameters: dict, jobs: int, fresh: bool, update: bool) -> int:
     tasks = {p.stem: (p, parameters, _key(p, parameters)) for p in paths}
     todo = [name for name, (_, _, key) in tasks.items() if fresh or update or not _finished(name, key)]
     failed = _run_all({n: tasks[n] for n in todo}, jobs, update)
     _publish_ledger()
     _closing_table(tasks, todo, failed)
     return 1 if failed else 0
+
+
+@contextlib.contextmanager
+def _one_run_at_a_time():
+    """Two runs at once would move one another's files; the lock ends with the process, however it ends."""
+    with open(BUILD / "lock", "w") as file:
+        try:
+            import fcntl
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except ImportError:      # Windows has no such locks
+            pass
+        except OSError:
+            raise WorkbookError(f"{BUILD.name}/lock: another run of reproduce is under way; wait for it.") from None
+        yield
 
 
 def all_notebooks() -> list[Path]:

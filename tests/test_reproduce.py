@@ -139,6 +139,11 @@ def test_a_notebook_waits_for_what_it_shows(workbook, monkeypatch):
     assert order == ["02_two", "01_one"]
 
 
+def test_a_second_run_at_the_same_time_is_refused(workbook):
+    with reproduce._one_run_at_a_time(), pytest.raises(WorkbookError, match="another run"):
+        reproduce.reproduce()
+
+
 def test_needs_name_notebooks_that_exist():
     assert {n for pair in reproduce.NEEDS.items() for n in (pair[0], *pair[1])} <= {p.stem[:2] for p in reproduce.all_notebooks()}
     assert ledger.FIGURES == reproduce.FIGURES

@@ -1,6 +1,6 @@
 """How fast the evaluator is, on 10 videos × 60 frames × 6 people, and that time grows linearly.
 
-Run `python tests/benchmarks/bench_evaluation.py`. The official toolkit takes 1.9 s for
+Run `python -m tests.benchmarks.bench_evaluation`. The official toolkit takes 1.9 s for
 AP, 3.8 s for MOT and 1.3 s to load on the same data and two cores (papers.md).
 """
 
