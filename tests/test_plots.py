@@ -39,6 +39,7 @@ def test_joints_are_drawn_in_the_colour_of_their_group_when_asked():
         plots.draw_people(image, nobody(), colour_by="person")
 
 
+@pytest.mark.filterwarnings("error")      # a warning would be stored in the notebook
 def test_absent_joints_may_hold_anything():
     xy = np.full((1, 15, 2), np.nan)
     xy[0, 0] = 30, 20
