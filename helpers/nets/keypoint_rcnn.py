@@ -1,0 +1,388 @@
+"""Frame-level Mask R-CNN for keypoints on torchvision's parts, and its detector variants.
+
+Notebook 03 rebuilds the proposals, RoIAlign and the keypoint loss by hand. Paper-sized it is
+Detect-and-Track's 2-D model (DT §3, papers.md 2.2), `SLIM` trains on a laptop's processor.
+R-FCN and deformable bodies are LightTrack's detectors (LT-T2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torchvision.models.detection import FasterRCNN, KeypointRCNN
+from torchvision.models.detection.anchor_utils import AnchorGenerator
+from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
+from torchvision.models.detection.keypoint_rcnn import KeypointRCNNHeads, KeypointRCNNPredictor
+from torchvision.ops import FeaturePyramidNetwork, FrozenBatchNorm2d, MultiScaleRoIAlign
+
+from helpers import WorkbookError
+from helpers.nets.resnet import DEPTHS, Body, BodyConfig, make_stage
+from helpers.nets.rfcn import PositionSensitivePool, SplitScores
+from helpers.people import People, Video, concatenate, nobody, people
+from helpers.skeleton import FLIP, N_JOINTS
+
+#: Side of the keypoint heatmaps, and of the RoIs that the two heads see (DT §3.1).
+HEATMAP, BOX_ROI, KEYPOINT_ROI = 56, 7, 14
+HEADS = ("fpn", "c4", "rfcn")
+KEYPOINT_CONVS = 8
+
+
+@dataclass(frozen=True)
+class KeypointRcnnConfig:
+    """What a frame-level network is built from; the defaults are the paper's ResNet-50 form.
+
+    head: "fpn" (feature pyramid), "c4" (one map, the last stage run on every RoI) or "rfcn"
+    (position-sensitive pooling); channels of the pyramid; short_side and long_side the frames
+    are scaled to, in pixels; anchor_sizes: square root of the area, one a pyramid level or all
+    on the one map; anchor_ratios height / width; box_width of the two box layers;
+    keypoint_width of the eight convolutions; joints: 0 leaves the keypoint head out;
+    proposals kept and RoIs sampled an image in training; frozen_norm: normalisation is a
+    fixed scale and shift (for bodies that come trained).
+    """
+
+    body: BodyConfig = BodyConfig()
+    head: str = "fpn"
+    channels: int = 256
+    short_side: int = 800
+    long_side: int = 1333
+    anchor_sizes: tuple[int, ...] = (32, 64, 128, 256, 512)
+    anchor_ratios: tuple[float, ...] = (0.5, 1.0, 2.0)
+    box_width: int = 1024
+    keypoint_width: int = 512
+    joints: int = N_JOINTS
+    proposals: int = 1000
+    rois: int = 512
+    frozen_norm: bool = True
+
+
+SLIM_BODY = BodyConfig(18, width=32, stages=3)
+#: Trains in minutes on one processor core: half-width ResNet-18 up to its third stage, 64-channel pyramid.
+SLIM = KeypointRcnnConfig(SLIM_BODY, channels=64, short_side=180, long_side=320, anchor_sizes=(24, 48, 96),
+                          anchor_ratios=(1.0, 2.0, 4.0), box_width=128, keypoint_width=64, proposals=100,
+                          rois=48, frozen_norm=False)
+#: The model behind 55.2 MOTA (DT-T1 to DT-T3), and its ResNet-50 form.
+PAPER = KeypointRcnnConfig(BodyConfig(101))
+PAPER_R50 = KeypointRcnnConfig(BodyConfig(50))
+
+
+class PyramidBody(nn.Module):
+    """Body and feature pyramid: images (B, 3, H, W) → maps of `channels` at strides 4, 8, 16, …"""
+
+    def __init__(self, body: nn.Module, channels: int, extra: bool):
+        super().__init__()
+        self.body = body
+        self.fpn = FeaturePyramidNetwork(body.out_channels, channels)
+        self.out_channels, self.extra = channels, extra
+
+    def forward(self, x):
+        maps = self.fpn(self.body(x))
+        if self.extra:      # the coarsest level only proposes, as in the pyramid paper
+            maps["pool"] = F.max_pool2d(list(maps.values())[-1], 1, 2)
+        return maps
+
+
+class LastMap(nn.Module):
+    """Body of which only the last, coarsest map is used."""
+
+    def __init__(self, body: nn.Module):
+        super().__init__()
+        self.body, self.out_channels = body, body.out_channels[-1]
+
+    def forward(self, x):
+        name, value = list(self.body(x).items())[-1]
+        return {name: value}
+
+
+class StageHead(nn.Module):
+    """The last ResNet stage run on every RoI, then the mean over its cells: (N, C, 7, 7) → (N, C′)."""
+
+    def __init__(self, config: BodyConfig, into: int):
+        super().__init__()
+        if config.stages > 3:
+            raise WorkbookError(f"body: {config.stages} stages leave none for the box head; 3 are needed.")
+        block, repeats = DEPTHS[config.depth]
+        planes = config.width * 2 ** config.stages
+        self.stage = make_stage(block, into, planes, repeats[config.stages], 1)
+        self.out_channels = planes * block.expansion
+
+    def forward(self, x):
+        return self.stage(x).mean((2, 3))
+
+
+def build(config: KeypointRcnnConfig) -> FasterRCNN:
+    """The network with random weights, in evaluation mode.
+
+    Built of torchvision's Faster or Keypoint R-CNN; in training mode it maps images and
+    targets to a dictionary of losses. Raises WorkbookError for an unknown head.
+    """
+    if config.head not in HEADS:
+        raise WorkbookError(f"head {config.head!r} of the network is unknown; there are {', '.join(HEADS)}.")
+    body = Body(config.body)
+    pyramid = config.head == "fpn"
+    levels = len(body.out_channels)
+    extra = pyramid and len(config.anchor_sizes) == levels + 1
+    backbone = PyramidBody(body, config.channels, extra) if pyramid else LastMap(body)
+    sizes = tuple((s,) for s in config.anchor_sizes) if pyramid else (config.anchor_sizes,)
+    if len(sizes) != (levels + extra if pyramid else 1):
+        raise WorkbookError(f"anchor_sizes: {len(sizes)} given for {levels} pyramid levels.")
+    names = [str(s) for s in range(levels)] if pyramid else [str(levels - 1)]
+    pool = lambda side: MultiScaleRoIAlign(names, side, sampling_ratio=2)
+    parts = dict(backbone=backbone, num_classes=None, min_size=config.short_side, max_size=config.long_side,
+                 rpn_anchor_generator=AnchorGenerator(sizes, (config.anchor_ratios,) * len(sizes)),
+                 rpn_pre_nms_top_n_train=2 * config.proposals, rpn_post_nms_top_n_train=config.proposals,
+                 rpn_pre_nms_top_n_test=config.proposals, rpn_post_nms_top_n_test=config.proposals,
+                 box_batch_size_per_image=config.rois, **_box_parts(config, backbone, pool))
+    if config.joints == 0:
+        model = FasterRCNN(**parts)
+    else:
+        head = KeypointRCNNHeads(backbone.out_channels, (config.keypoint_width,) * KEYPOINT_CONVS)
+        predictor = KeypointRCNNPredictor(config.keypoint_width, config.joints)
+        model = KeypointRCNN(**parts, keypoint_roi_pool=pool(KEYPOINT_ROI), keypoint_head=head,
+                             keypoint_predictor=predictor)
+    if config.head == "rfcn":   # torchvision's constructor takes no other pooling than RoIAlign
+        model.roi_heads.box_roi_pool = PositionSensitivePool(backbone.out_channels, config.body.stride)
+    if config.frozen_norm:
+        freeze_norm(model)
+    return model.eval()
+
+
+def _box_parts(config, backbone, pool) -> dict:
+    if config.head == "rfcn":
+        return dict(box_roi_pool=pool(BOX_ROI), box_head=nn.Identity(), box_predictor=SplitScores())
+    if config.head == "c4":
+        head = StageHead(config.body, backbone.out_channels)
+        return dict(box_roi_pool=pool(BOX_ROI), box_head=head,
+                    box_predictor=FastRCNNPredictor(head.out_channels, 2))
+    head = TwoMLPHead(backbone.out_channels * BOX_ROI ** 2, config.box_width)
+    return dict(box_roi_pool=pool(BOX_ROI), box_head=head,
+                box_predictor=FastRCNNPredictor(config.box_width, 2))
+
+
+def freeze_norm(model: nn.Module) -> None:
+    """Batch normalisation becomes a fixed scale and shift, in place, as Detectron's affine layers."""
+    for name, module in model.named_children():
+        if isinstance(module, nn.BatchNorm2d):
+            frozen = FrozenBatchNorm2d(module.num_features, module.eps)
+            frozen.load_state_dict(module.state_dict())
+            setattr(model, name, frozen)
+        else:
+            freeze_norm(module)
+
+
+# --- training targets ----------------------------------------------------------------------
+
+def target(truth: People, size: tuple[int, int]) -> dict[str, torch.Tensor]:
+    """Ground truth of one frame as torchvision takes it; people whose box has no area are left out.
+
+    size (width, height), to which boxes are clipped. boxes (n, 4), labels (n,) ones,
+    keypoints (n, 15, 3) with 1 = annotated in the last column.
+    """
+    limit = np.array([*size, *size], float)
+    box = np.clip(truth.box, 0, limit)
+    keep = ((box[:, 2:] - box[:, :2]) >= 1).all(1)
+    keypoints = np.concatenate([truth.xy, truth.present[..., None]], -1)[keep]
+    return {"boxes": torch.tensor(box[keep], dtype=torch.float32).reshape(-1, 4),
+            "labels": torch.ones(int(keep.sum()), dtype=torch.int64),
+            "keypoints": torch.tensor(keypoints, dtype=torch.float32).reshape(-1, N_JOINTS, 3)}
+
+
+def mirrored(image: torch.Tensor, wanted: dict[str, torch.Tensor]):
+    """Image (3, H, W) and target flipped left to right, left joints becoming right ones."""
+    width = image.shape[-1]
+    boxes, keypoints = wanted["boxes"].clone(), wanted["keypoints"][:, FLIP].clone()
+    boxes[:, [0, 2]] = width - boxes[:, [2, 0]]
+    keypoints[..., 0] = width - 1 - keypoints[..., 0]
+    return image.flip(-1), {**wanted, "boxes": boxes, "keypoints": keypoints}
+
+
+def image_tensor(frame: np.ndarray) -> torch.Tensor:
+    """uint8 (H, W, 3) → float (3, H, W) in [0, 1]; a clip (T, H, W, 3) → (3 · T, H, W), frame after frame.
+
+    Raises WorkbookError for another shape or type.
+    """
+    frame = np.asarray(frame)
+    if frame.ndim not in (3, 4) or frame.shape[-1] != 3 or frame.dtype != np.uint8 or 0 in frame.shape:
+        raise WorkbookError(f"frames: uint8 of shape (H, W, 3) needed, got {frame.dtype} {frame.shape}.")
+    values = torch.from_numpy(np.ascontiguousarray(np.moveaxis(frame, -1, -3)))
+    return values.reshape(-1, *frame.shape[-3:-1]).float() / 255
+
+
+def frame_batches(videos: Sequence[Video], batch: int, seed: int):
+    """A function step → (images, targets) that draws labelled frames at random, half of them mirrored.
+
+    The same step gives the same frames whatever came before, so training can resume anywhere.
+    """
+    places = [(v, t) for v in range(len(videos)) for t in np.flatnonzero(videos[v].labelled)]
+
+    def draw(step: int):
+        rng = np.random.default_rng([seed, step])
+        images, targets = [], []
+        for k in rng.integers(len(places), size=batch):
+            video, t = videos[places[k][0]], int(places[k][1])
+            image, wanted = image_tensor(video.frames[t]), target(video.people.at(t), video.size)
+            if rng.random() < 0.5:
+                image, wanted = mirrored(image, wanted)
+            images.append(image)
+            targets.append(wanted)
+        return images, targets
+    return draw
+
+
+# --- inference -------------------------------------------------------------------------------
+
+def decode(heat: torch.Tensor, boxes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Joints from the heatmaps of RoIs, as Detect-and-Track reads them (papers.md 2.2).
+
+    heat (N, J, 56, 56) logits, boxes (N, 4) pixels → xy (N, J, 2) pixels, the logit at the
+    maximum (N, J), unbounded, and the spatial softmax's probability there (N, J). A map is
+    resized (bicubic) to the box's size in whole pixels; its maximum + 0.5 is the joint.
+    """
+    n, joints = heat.shape[:2]
+    xy = heat.new_zeros(n, joints, 2)
+    logit, probability = heat.new_zeros(2, n, joints)
+    if joints == 0:
+        return xy, logit, probability
+    sides = (boxes[:, 2:] - boxes[:, :2]).clamp(min=1)
+    for i, (w, h) in enumerate(sides.ceil().int().tolist()):
+        resized = F.interpolate(heat[i:i + 1], (h, w), mode="bicubic", align_corners=False)[0].flatten(1)
+        logit[i], place = resized.max(1)
+        probability[i] = torch.exp(logit[i] - resized.logsumexp(1))
+        cell = torch.stack([place % w, place // w], -1) + 0.5
+        xy[i] = boxes[i, :2] + cell * sides[i] / sides[i].ceil()
+    return xy, logit, probability
+
+
+@dataclass(frozen=True)
+class Detection:
+    """What the network saw in one frame, all in the frame's pixels and on the processor.
+
+    proposals (R, 4) best first with objectness (R,) in [0, 1]; boxes (n, 4), score (n,);
+    xy (n, 15, 2), logit and probability (n, 15), heat (n, 15, 56, 56) logits; without a
+    keypoint head these are empty.
+    """
+
+    proposals: np.ndarray
+    objectness: np.ndarray
+    boxes: np.ndarray
+    score: np.ndarray
+    xy: np.ndarray
+    logit: np.ndarray
+    probability: np.ndarray
+    heat: np.ndarray
+
+
+@torch.inference_mode()
+def look(model, frames: Sequence[np.ndarray], boxes: Sequence[np.ndarray] | None = None,
+         score_floor: float = 0.05, keep_heat: bool = True) -> list[Detection]:
+    """Run the network on a few frames (uint8 H × W × 3, any sizes) at once, one Detection a frame.
+
+    boxes: a (n, 4) array a frame to find the joints in, in place of the network's own
+    detections (score 1 then). score_floor: detections below are left out.
+    """
+    device = next(model.parameters()).device
+    images = [image_tensor(f).to(device) for f in frames]
+    if not images:
+        return []
+    sizes = [im.shape[-2:] for im in images]
+    scaled, _ = model.transform(images)
+    features = model.backbone(scaled.tensors)
+    proposals, objectness = _propose(model, scaled, features)
+    factors = [torch.tensor([s[1] / o[1], s[0] / o[0]] * 2, device=device)
+               for s, o in zip(scaled.image_sizes, sizes)]
+    if boxes is None:
+        found, scores = _detect_boxes(model, features, proposals, scaled.image_sizes, score_floor)
+    else:
+        found = [torch.as_tensor(np.asarray(b), dtype=torch.float32, device=device).reshape(-1, 4) * f
+                 for b, f in zip(boxes, factors)]
+        scores = [b.new_ones(len(b)) for b in found]
+    heat = heatmaps(model, features, found, scaled.image_sizes)
+    back = lambda values: [(v / f).cpu().numpy() for v, f in zip(values, factors)]
+    places, boxes_out = back(proposals), back(found)
+    out = []
+    for i, part in enumerate(heat.float().split([len(b) for b in found])):
+        xy, logit, probability = decode(part, found[i].float() / factors[i])
+        kept = part if keep_heat else part[:0]
+        arrays = [v.cpu().numpy() for v in (scores[i], xy, logit, probability, kept)]
+        out.append(Detection(places[i], objectness[i].cpu().numpy(), boxes_out[i], *arrays))
+    return out
+
+
+def _propose(model, images, features):
+    """The proposals (R, 4) and their objectness in [0, 1], a list of each, an entry a frame."""
+    rpn, maps = model.rpn, list(features.values())
+    logits, shifts = rpn.head(maps)
+    anchors = rpn.anchor_generator(images, maps)
+    per_level = [v[0].numel() for v in logits]
+    flatten = lambda v, c: v.view(len(v), -1, c, *v.shape[-2:]).permute(0, 3, 4, 1, 2).reshape(len(v), -1, c)
+    logits = torch.cat([flatten(v, 1) for v in logits], 1).flatten(1)
+    shifts = torch.cat([flatten(v, 4) for v in shifts], 1).reshape(-1, 4)
+    boxes = rpn.box_coder.decode(shifts, anchors).view(len(anchors), -1, 4)
+    return rpn.filter_proposals(boxes, logits, images.image_sizes, per_level)
+
+
+def _detect_boxes(model, features, proposals, sizes, score_floor):
+    heads = model.roi_heads
+    pooled = heads.box_head(heads.box_roi_pool(features, proposals, sizes))
+    logits, shifts = heads.box_predictor(pooled)
+    heads.score_thresh = score_floor
+    boxes, scores, _ = heads.postprocess_detections(logits, shifts, proposals, sizes)
+    return boxes, scores
+
+
+def heatmaps(model, features, boxes: list[torch.Tensor], sizes) -> torch.Tensor:
+    """Keypoint logits (N, J, 56, 56) of boxes in the scaled images; J = 0 without a keypoint head."""
+    heads, n = model.roi_heads, sum(map(len, boxes))
+    if not heads.has_keypoint() or n == 0:
+        joints = heads.keypoint_predictor.kps_score_lowres.out_channels if heads.has_keypoint() else 0
+        return boxes[0].new_zeros(n, joints, HEATMAP, HEATMAP)
+    return heads.keypoint_predictor(heads.keypoint_head(heads.keypoint_roi_pool(features, boxes, sizes)))
+
+
+def as_people(frame: int, found: Detection) -> People:
+    """One frame's detections as People, joint_score = logit; no joints without a keypoint head."""
+    n = len(found.boxes)
+    if n == 0:
+        return nobody()
+    joints = dict(xy=found.xy, joint_score=found.logit) if found.xy.shape[1] else {}
+    return people(frame=np.full(n, frame), box=found.boxes, score=found.score, **joints)
+
+
+def detect(model, frames: Sequence[np.ndarray], batch: int = 4, score_floor: float = 0.05,
+           which: Sequence[int] | None = None, boxes: People | None = None) -> People:
+    """All people of a clip, frame by frame (DT §3.1): People with box, score, xy and joint_score.
+
+    frames: uint8 H × W × 3, a lazy sequence is read as it goes; which: only these frame
+    numbers. score is the box's, joint_score the raw heatmap logit (unbounded; 1.95 is one
+    head's threshold, not another's). boxes: find the joints in these people's boxes instead.
+    """
+    numbers = list(range(len(frames)) if which is None else map(int, which))
+    parts = []
+    for start in range(0, len(numbers), batch):
+        some = numbers[start:start + batch]
+        given = None if boxes is None else [boxes.at(t).box for t in some]
+        found = look(model, [frames[t] for t in some], given, score_floor, keep_heat=False)
+        parts += [as_people(t, f) for t, f in zip(some, found)]
+    out = concatenate(parts)
+    return out if boxes is None or not len(out) else out.replace(score=_scores_of(boxes, numbers))
+
+
+def _scores_of(given: People, numbers) -> np.ndarray:
+    return np.concatenate([given.at(t).score for t in numbers])
+
+
+def box_confidence(found: People) -> People:
+    """Every joint's score replaced by its box's: what Detect-and-Track's export hands to AP."""
+    return found.replace(joint_score=np.repeat(found.score[:, None], N_JOINTS, 1))
+
+
+def detect_video(model, video: Video, labelled_only: bool = False) -> People:
+    """`detect` on a video's frames, or its labelled ones. WorkbookError for a video without frames."""
+    if video.frames is None:
+        raise WorkbookError(f"{video.name}: frames are missing, so nothing can be detected in it.")
+    which = np.flatnonzero(video.labelled) if labelled_only else None
+    return detect(model, video.frames, which=which)

@@ -1,0 +1,169 @@
+"""Weights by configuration, refused when they are another's or broken; training that resumes where it stopped."""
+
+import json
+from dataclasses import replace
+from urllib.error import URLError
+
+import pytest
+import torch
+from safetensors import safe_open
+from torch import nn
+
+from helpers import WorkbookError, weights
+from helpers.nets import keypoint_rcnn
+from helpers.training import Recipe, fit, rate_at
+
+RECIPE = Recipe("numbers", videos=1, steps=40, rate=.05, warm_up=5)
+CONFIG = weights.configuration(network=keypoint_rcnn.SLIM, recipe=RECIPE)
+
+
+def line() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(1, 4), nn.Tanh(), nn.Dropout(.2), nn.Linear(4, 1))
+
+
+def fits_a_sine(model, step):
+    x = torch.linspace(-2, 2, 32)[:, None]
+    return {"square": ((model(x) - x.sin()) ** 2).mean()}
+
+
+# --- files --------------------------------------------------------------------------------------
+
+def test_a_name_is_a_hash_of_everything_in_the_configuration():
+    name = weights.file_name("net", CONFIG)
+    assert name == weights.file_name("net", json.loads(json.dumps(CONFIG)))
+    others = [weights.configuration(network=replace(keypoint_rcnn.SLIM, channels=65), recipe=RECIPE),
+              weights.configuration(network=keypoint_rcnn.SLIM, recipe=replace(RECIPE, seed=1)),
+              weights.configuration(network=keypoint_rcnn.SLIM)]
+    assert len({name, *(weights.file_name("net", c) for c in others)}) == 4
+
+
+def test_what_is_saved_is_loaded_with_its_facts(tmp_path):
+    model = line()
+    path = weights.save(tmp_path / "a.safetensors", model, CONFIG, half=False, seed=3, device="cpu")
+    other = weights.load(path, nn.Sequential(nn.Linear(1, 4), nn.Tanh(), nn.Dropout(.2), nn.Linear(4, 1)), CONFIG)
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), other.parameters())) and not other.training
+    facts = weights.metadata(path)
+    assert facts["seed"] == "3" and facts["date"].startswith("20") and json.loads(facts["configuration"]) == CONFIG
+    assert [p.name for p in tmp_path.iterdir()] == ["a.safetensors"]
+
+
+def test_half_precision_stores_half_and_loads_float(tmp_path):
+    model = line()
+    path = weights.save(tmp_path / "a.safetensors", model, CONFIG)
+    with safe_open(path, "pt") as file:
+        assert file.get_tensor("0.weight").dtype == torch.float16
+    torch.testing.assert_close(weights.load(path, line(), CONFIG)[0].weight, model[0].weight, rtol=1e-3, atol=1e-4)
+
+
+def test_weights_of_another_configuration_are_refused_by_name(tmp_path):
+    path = weights.save(tmp_path / "a.safetensors", line(), CONFIG)
+    other = weights.configuration(network=replace(keypoint_rcnn.SLIM, channels=65), recipe=RECIPE)
+    with pytest.raises(WorkbookError, match=r"a\.safetensors: .*network\.channels is 64 and not 65"):
+        weights.load(path, line(), other)
+
+
+def test_tensors_that_do_not_fit_are_refused_by_name(tmp_path):
+    path = weights.save(tmp_path / "a.safetensors", line(), CONFIG)
+    with pytest.raises(WorkbookError, match=r"a\.safetensors: the tensor 3\.weight"):
+        weights.load(path, nn.Sequential(nn.Linear(1, 4), nn.Tanh(), nn.Dropout(), nn.Linear(4, 2)), CONFIG)
+
+
+@pytest.mark.parametrize("keep", [0, 4, 40, -1])
+def test_a_truncated_file_is_one_sentence(tmp_path, keep):
+    path = weights.save(tmp_path / "a.safetensors", line(), CONFIG)
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(WorkbookError, match=r"a\.safetensors: is truncated"):
+        weights.load(path, line(), CONFIG)
+
+
+def test_missing_files_and_files_without_configuration(tmp_path):
+    from safetensors.torch import save_file
+    with pytest.raises(WorkbookError, match="is missing"):
+        weights.load(tmp_path / "none.safetensors", line(), CONFIG)
+    save_file(line().state_dict(), tmp_path / "bare.safetensors")
+    with pytest.raises(WorkbookError, match="configuration is missing"):
+        weights.load(tmp_path / "bare.safetensors", line(), CONFIG)
+
+
+def test_train_once_then_load(tmp_path):
+    calls = []
+
+    def train(model):
+        calls.append(1)
+        nn.init.constant_(model[0].weight, 2.0)
+        return {"seed": 0}
+
+    first = weights.train_or_load("net", CONFIG, line, train, tmp_path)
+    second = weights.train_or_load("net", CONFIG, line, train, tmp_path)
+    assert calls == [1] and (second[0].weight == 2).all() and not first.training and not second.training
+
+
+def test_published_weights_without_a_network_are_one_sentence():
+    def offline():
+        raise URLError("Name or service not known")
+    with pytest.raises(WorkbookError, match="^COCO weights: cannot be fetched without a network.*own weights"):
+        weights.from_torchvision(offline, "COCO weights")
+    assert not weights.from_torchvision(line, "a line").training
+
+
+# --- training -----------------------------------------------------------------------------------
+
+def test_the_loss_falls_and_the_log_has_every_step():
+    log = fit(line(), fits_a_sine, RECIPE)
+    assert len(log) == 40 and log[-1]["square"] < .5 * log[0]["square"]
+    assert all(b["seconds"] >= a["seconds"] for a, b in zip(log, log[1:]))
+
+
+def test_a_seed_gives_one_result_and_another_seed_another():
+    def final(seed):
+        model = line()
+        fit(model, fits_a_sine, replace(RECIPE, seed=seed))
+        return model[0].weight.detach()
+    assert torch.equal(final(0), final(0)) and not torch.equal(final(0), final(1))
+
+
+def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(tmp_path):
+    class Interrupted(Exception):
+        pass
+
+    def stop(step, row):
+        if step == 13:
+            raise Interrupted
+
+    whole, parts = line(), line()
+    fit(whole, fits_a_sine, RECIPE)
+    with pytest.raises(Interrupted):
+        fit(parts, fits_a_sine, RECIPE, checkpoint=tmp_path / "run.pt", every=5, report=stop)
+    fresh = nn.Sequential(nn.Linear(1, 4), nn.Tanh(), nn.Dropout(.2), nn.Linear(4, 1))
+    log = fit(fresh, fits_a_sine, RECIPE, checkpoint=tmp_path / "run.pt", every=5)
+    assert len(log) == 40 and all(torch.equal(a, b) for a, b in zip(whole.parameters(), fresh.parameters()))
+
+
+def test_a_checkpoint_of_another_recipe_or_a_broken_one_is_refused(tmp_path):
+    path = tmp_path / "run.pt"
+    fit(line(), fits_a_sine, RECIPE, checkpoint=path, every=10)
+    with pytest.raises(WorkbookError, match=r"run\.pt: is the checkpoint of another recipe"):
+        fit(line(), fits_a_sine, replace(RECIPE, rate=.1), checkpoint=path)
+    path.write_bytes(path.read_bytes()[:50])
+    with pytest.raises(WorkbookError, match=r"run\.pt: is no readable checkpoint"):
+        fit(line(), fits_a_sine, RECIPE, checkpoint=path)
+
+
+def test_a_loss_that_is_not_finite_stops_in_one_sentence():
+    with pytest.raises(WorkbookError, match="loss of step 0 is not finite"):
+        fit(line(), lambda m, s: {"bad": m(torch.full((1, 1), float("nan"))).sum()}, RECIPE)
+
+
+def test_the_rate_warms_up_and_falls():
+    rates = [rate_at(RECIPE, s) for s in range(RECIPE.steps)]
+    assert rates[0] == pytest.approx(.01) and max(rates) == rates[4] == pytest.approx(.05)
+    assert all(a >= b for a, b in zip(rates[4:], rates[5:])) and rates[-1] < .1 * RECIPE.rate
+
+
+def test_a_gpu_that_is_not_there_is_one_sentence(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(WorkbookError, match='device "cuda" was asked for but no GPU is found'):
+        fit(line(), fits_a_sine, RECIPE, device="cuda")
+    with pytest.raises(WorkbookError, match="device 'tpu' is unknown"):
+        fit(line(), fits_a_sine, RECIPE, device="tpu")
