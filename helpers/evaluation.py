@@ -2,7 +2,7 @@
 
 Two modes. *Honest* (default) measures what the metric's definition says. `compat=True`
 reproduces the official toolkit (poseval; PoseTrack21's for HOTA) with its documented
-quirks (papers.md 3.2–3.10): the last frame of a video is left out of MOT, an empty
+quirks (notebook 01, §7 and §9): the last frame of a video is left out of MOT, an empty
 frame counts as one miss and one false positive, MOTP counts distances twice, tied
 scores enter AP in sorting order. Notebook 01 rebuilds every metric by hand and shows
 what each quirk is worth.
@@ -89,7 +89,7 @@ class Pairs:
 
 def pair_up(truth: Sequence[Video], predictions: Sequence[People], compat: bool = False,
             labelled: bool | None = None) -> Pairs:
-    """Clean both sides (papers.md 3.2) and measure the distance of every pair (3.3).
+    """Clean both sides and measure the distance of every pair (notebook 01, eq. 1).
 
     labelled: keep the labelled frames (honest mode, and HOTA in both modes), or else the
     frames with ground-truth people, whatever the label says (poseval). Joints strictly inside an ignore region are removed
@@ -197,7 +197,7 @@ def _distances(truth: People, predicted: People, truth_row, predicted_row, video
     return np.where(both & ~np.isnan(distance), distance, np.inf)
 
 
-# --- average precision (papers.md 3.4, 3.5) -----------------------------------------------
+# --- average precision (notebook 01, §4) ---------------------------------------------------
 
 @dataclass(frozen=True)
 class ApSamples:
@@ -218,7 +218,7 @@ def assign_poses(pairs: Pairs) -> np.ndarray:
 
     PCK of a pair = matched joints / annotated joints of the ground truth. A prediction
     keeps its best ground truth, a ground truth then takes its best prediction; the first
-    wins among equals, and 0 matched joints are no match (papers.md 3.4).
+    wins among equals, and 0 matched joints are no match (notebook 01, §4).
     """
     assigned = np.full(len(pairs.predicted), -1)
     if len(pairs.truth_row) == 0:
@@ -265,7 +265,7 @@ def ap_samples(pairs: Pairs) -> ApSamples:
 
 
 def average_precision(samples: ApSamples, weights: np.ndarray | None = None) -> np.ndarray:
-    """AP of each joint (15,) in per cent: the area under the precision envelope (papers.md 3.5).
+    """AP of each joint (15,) in per cent: the area under the precision envelope (notebook 01, eq. 3).
 
     weights (V,): how often each video counts (a bootstrap resample), None = once each.
     NaN for a joint that is predicted but never annotated, 0 for one never predicted.
@@ -288,7 +288,7 @@ def _area(weight, correct, last, positives) -> float:
     return float(100 * np.sum(np.diff(recall) * envelope))
 
 
-# --- CLEAR-MOT, per joint and video (papers.md 3.6) -----------------------------------------
+# --- CLEAR-MOT, per joint and video (notebook 01, §5) -----------------------------------------
 
 @dataclass(frozen=True)
 class MotCounts:
@@ -512,7 +512,7 @@ def _dummy_objects(pairs: Pairs, grids: _Grids, counts: dict) -> None:
         np.add.at(counts[name], videos, 1)
 
 
-# --- HOTA for keypoints (papers.md 3.10) ------------------------------------------------------
+# --- HOTA for keypoints (notebook 01, §6) ------------------------------------------------------
 
 @dataclass(frozen=True)
 class Hota:

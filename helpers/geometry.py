@@ -63,7 +63,7 @@ def pairwise_distance(a: People, b: People) -> np.ndarray:
 def pckh(a: People, b: People, threshold: float = 0.5) -> np.ndarray:
     """Share (N, M) of b's annotated joints that a has within threshold × b's head size.
 
-    b is ground truth with `head` in pixels (0.6 × the head box's diagonal, papers.md 3.3).
+    b is ground truth with `head` in pixels (0.6 × the head box's diagonal, notebook 01).
     A pose without annotated joints gives 0.
     """
     with np.errstate(invalid="ignore"):

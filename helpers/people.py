@@ -108,7 +108,7 @@ def extent_boxes(xy, present, enlarge: float = 0.0) -> np.ndarray:
     """Boxes around the present joints, enlarged by a share of the extent on every side.
 
     xy (N, 15, 2), present (N, 15) → (N, 4) x1 y1 x2 y2 in pixels; NaN without joints.
-    enlarge: 0.15 for PoseTrack'18, 0.1 DT and LT, 0.075 SB (papers.md 2.1).
+    enlarge: 0.15 for PoseTrack'18, 0.1 DT and LT, 0.075 SB.
     """
     xy, present = np.asarray(xy, float), np.asarray(present, bool)
     low = np.where(present[..., None], xy, np.inf).min(-2, initial=np.inf)

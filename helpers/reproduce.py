@@ -14,6 +14,7 @@ import json
 import multiprocessing
 import os
 import shutil
+import sys
 import time
 from collections.abc import Iterable
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
@@ -147,13 +148,14 @@ def _run_all(tasks: dict, jobs: int, update: bool) -> dict[str, str]:
     """Run tasks in dependency order, `jobs` at a time; returns name → sentence of those that failed."""
     failed, waiting, running = {}, dict(tasks), {}
     context = multiprocessing.get_context("spawn")
+    show_cells = jobs == 1 and sys.stderr.isatty()      # two bars need a terminal to share
     with ProcessPoolExecutor(jobs, mp_context=context, max_tasks_per_child=1) as pool, \
             tqdm(total=len(tasks), unit="notebook", disable=not tasks) as bar:
         try:
             while waiting or running:
                 for name in [n for n in waiting if not _needed(n) & {m[:2] for m in [*waiting, *running.values()]}]:
                     path, parameters, key = waiting.pop(name)
-                    running[pool.submit(run_notebook, path, parameters, key, update, jobs == 1)] = name
+                    running[pool.submit(run_notebook, path, parameters, key, update, show_cells)] = name
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:
                     name = running.pop(future)

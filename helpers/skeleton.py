@@ -1,7 +1,7 @@
 """Joint sets, limbs, flips and conversions between the formats.
 
 Everything in the workbook is stored in the 15 joints that PoseTrack evaluates,
-in the order of PoseTrack'17 (papers.md 2.1). The other formats are converted
+in the order of PoseTrack'17. The other formats are converted
 on reading and on writing. Notebook 01 draws the joint sets.
 """
 

@@ -2,24 +2,28 @@
 
 A network brings a function that gives its losses for a step; everything random is drawn from the
 seed and the step's number, so an interrupted run ends where an uninterrupted one does. Notebooks
-03 and 04 show its curves.
+03 and 04 show its curves. At the end: the networks that the workbook itself trained, and how.
 """
 
 from __future__ import annotations
 
+import argparse
+import json
 import math
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from torch import nn
 
-from helpers import WorkbookError
+from helpers import WorkbookError, puppets, weights
+from helpers.nets import inflate, keypoint_rcnn, tubes
 from helpers.weights import device as find_device
 
+CHECKPOINTS = Path(__file__).resolve().parent.parent / "build" / "checkpoints"
 #: Gradients are cut to this norm; the rate falls along a cosine to this share of its peak.
 LARGEST_NORM, LAST_SHARE = 10.0, 0.02
 
@@ -111,3 +115,137 @@ def _resume(path, model, optimiser, recipe, place) -> list[dict[str, float]]:
     model.load_state_dict(state["model"])
     optimiser.load_state_dict(state["optimiser"])
     return state["log"]
+
+
+# --- the workbook's own stage-one networks ------------------------------------------------------
+
+@dataclass(frozen=True)
+class Plan:
+    """One network of notebooks 03 and 04: what it is, how it is trained, what it starts from.
+
+    network: KeypointRcnnConfig, AveragedConfig or TubeConfig; start: the plan whose weights
+    it takes (inflated, where this network looks at clips), None = random ones; scheme: of
+    that inflation for tubes.
+    """
+
+    label: str
+    network: object
+    recipe: Recipe
+    start: Plan | None = None
+    scheme: str = "centre"
+
+    @property
+    def configuration(self) -> dict:
+        """What the weights' name is a hash of."""
+        return weights.configuration(network=self.network, recipe=self.recipe)
+
+    @property
+    def file(self) -> str:
+        """Name of the weights' file."""
+        return weights.file_name(self.label, self.configuration)
+
+
+#: What stands in for COCO: single frames of other puppet videos than the sixty of the training split.
+STILLS, TRAIN = "PuppetTrack train, frames of videos 60 to 859 taken singly", "PuppetTrack train"
+_SPANS = {STILLS: (60, 860), TRAIN: (0, 60)}
+
+
+def stage_one(seed: int = 0) -> dict[str, Plan]:
+    """The slim networks that ship with the workbook or that its ablations train, by label."""
+    stills = Plan("keypoint_rcnn-stills", keypoint_rcnn.SLIM, Recipe(STILLS, 800, 1200))
+    tuned = lambda steps: Recipe(TRAIN, 60, steps, rate=5e-4, seed=seed, start=stills.file)
+    plans = [stills, Plan("keypoint_rcnn", keypoint_rcnn.SLIM, tuned(900), stills),
+             Plan("averaged-2d", keypoint_rcnn.SLIM, tuned(ABLATION_STEPS), stills)]
+    for scheme in inflate.SCHEMES:
+        plans.append(Plan(f"averaged-{scheme}", inflate.AveragedConfig(keypoint_rcnn.SLIM, scheme=scheme),
+                          tuned(ABLATION_STEPS), stills))
+    deformable = replace(keypoint_rcnn.SLIM_BODY, deformable=True)
+    for head in ("fpn", "rfcn"):
+        network = replace(keypoint_rcnn.SLIM, head=head, joints=0, body=deformable)
+        plans.append(Plan(f"detector-{head}", network, Recipe(TRAIN, 60, DETECTOR_STEPS, seed=seed)))
+    return {plan.label: plan for plan in plans}
+
+
+#: Budgets of the ablations, in steps.
+ABLATION_STEPS, DETECTOR_STEPS = 150, 300
+
+
+def begin(plan: Plan, folder: Path = weights.FOLDER) -> nn.Module:
+    """The network before its first step. WorkbookError where the weights it starts from are missing."""
+    torch.manual_seed(plan.recipe.seed)
+    if plan.start is None:
+        return _build(plan.network)
+    first = weights.load(folder / plan.start.file, _build(plan.start.network), plan.start.configuration)
+    if isinstance(plan.network, inflate.AveragedConfig):
+        return inflate.averaged(first, plan.network)
+    if isinstance(plan.network, tubes.TubeConfig) and plan.network != plan.start.network:
+        return tubes.inflated(first, plan.network, plan.scheme)
+    return first
+
+
+def _build(network) -> nn.Module:
+    makers = {keypoint_rcnn.KeypointRcnnConfig: keypoint_rcnn.build, inflate.AveragedConfig: inflate.build,
+              tubes.TubeConfig: tubes.build}
+    return makers[type(network)](network)
+
+
+def batches(plan: Plan) -> Callable[[int], tuple]:
+    """A function step → (images or clips, targets) of the plan's data."""
+    first, last = _SPANS[plan.recipe.data]
+    videos = puppets.videos("train", n=last)[first:]
+    if isinstance(plan.network, tubes.TubeConfig):
+        return tubes.clip_batches(videos, plan.network.frames, plan.recipe.batch, plan.recipe.seed)
+    if isinstance(plan.network, inflate.AveragedConfig):
+        videos = [replace(v, frames=inflate.Windows(v.frames, plan.network.frames)) for v in videos]
+    return keypoint_rcnn.frame_batches(videos, plan.recipe.batch, plan.recipe.seed)
+
+
+def obtain(plan: Plan, device: str = "cpu", folder: Path = weights.FOLDER, report=None) -> nn.Module:
+    """The plan's trained network: from its file if it is there, else trained, with checkpoints in build/."""
+    if plan.start is not None and not (folder / plan.file).exists():
+        obtain(plan.start, device, folder, report)
+
+    def train(model):
+        place, draw = find_device(device), batches(plan)
+        to = lambda parts: [{k: v.to(place) for k, v in p.items()} if isinstance(p, dict) else p.to(place)
+                            for p in parts]
+        log = fit(model, lambda m, step: m(*map(to, draw(step))), plan.recipe, device,
+                  CHECKPOINTS / f"{plan.file}.pt", report=report)
+        return {"data": plan.recipe.data, "seed": plan.recipe.seed, "device": device,
+                "minutes": round(log[-1]["seconds"] / 60, 1), "log": json.dumps(_thinned(log))}
+
+    trained = (folder / plan.file).exists()
+    make = lambda: _build(plan.network) if trained else begin(plan, folder)
+    return weights.train_or_load(plan.label, plan.configuration, make, train, folder)
+
+
+def _thinned(log: list[dict], points: int = 60) -> list[dict]:
+    """The training curve as means over `points` stretches of steps, rounded."""
+    edges = [round(i * len(log) / points) for i in range(points + 1)]
+    stretches = [(a, log[a:b]) for a, b in zip(edges, edges[1:]) if b > a]
+    return [{"step": a} | {name: round(sum(row[name] for row in rows) / len(rows), 4) for name in rows[0]}
+            for a, rows in stretches]
+
+
+def main() -> None:
+    """Train one network of `stage_one`, or take an interrupted training up again."""
+    parser = argparse.ArgumentParser(prog="python -m helpers.training", description=main.__doc__)
+    parser.add_argument("label", choices=sorted(stage_one()))
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+    arguments = parser.parse_args()
+    plan = stage_one(arguments.seed)[arguments.label]
+    if arguments.device == "cpu":
+        torch.set_num_threads(1)
+
+    def report(step, row):
+        if step % 20 == 0:
+            values = ", ".join(f"{name.removeprefix('loss_')} {value:.3f}" for name, value in row.items())
+            print(f"{plan.label} {arguments.seed}, step {step} of {plan.recipe.steps}: {values}", flush=True)
+
+    obtain(plan, arguments.device, report=report)
+    print(weights.FOLDER / plan.file)
+
+
+if __name__ == "__main__":
+    main()

@@ -103,7 +103,7 @@ def one_person(**arrays):
 
 
 def test_the_written_file_has_the_official_form(tmp_path):
-    """Against the facts of papers.md 3.8 and 4.1, without the reader."""
+    """Against the published format, without the reader."""
     present = np.ones((1, 15), bool)
     present[0, INDEX["left_knee"]] = False
     video = Video("000342_bonn_test", (0, 0), np.array([True, False]), one_person(present=present, frame=[1]),

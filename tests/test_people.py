@@ -29,7 +29,7 @@ def test_wrong_shapes_and_names_are_refused(arrays):
 
 
 def test_posetrack18_boxes_are_the_extent_and_15_percent_a_side():
-    # the sample annotation of papers.md 2.1: extent 371..1416 × 141..981
+    # the official sample annotation: extent 371..1416 × 141..981
     xy = np.zeros((1, 15, 2)); present = np.zeros((1, 15), bool)
     xy[0, :2], present[0, :2] = [(371, 141), (1416, 981)], True
     x1, y1, x2, y2 = extent_boxes(xy, present, .15)[0]

@@ -87,7 +87,7 @@ def test_people_are_well_formed(three):
 
 
 def test_head_size_is_that_of_posetrack18(three):
-    """The two head joints lie 0.7 head-box diagonals apart, the head size is 0.6 of them (papers.md 3.3)."""
+    """The two head joints lie 0.7 head-box diagonals apart, the head size is 0.6 of them."""
     ends = [INDEX["head_top"], INDEX["head_bottom"]]
     for video in three:
         p = video.people[video.people.present[:, ends].all(1)]
@@ -349,3 +349,9 @@ def test_the_world_lies_within_its_factor_of_the_real_ones():
     measured = [worlds["somof"][f"mislinked by {cost}, {gap} frame{'s' * (gap > 1)} (%)"]
                 for gap in (1, 4, 8) for cost in ("box IoU", "joint distance")]
     assert measured == pytest.approx([.82, .03, 7.74, 2.10, 15.0, 7.11], abs=.01)
+
+
+@pytest.mark.parametrize("wrong", [3, (5, 2), (0, 4), (1, 2, 3)])
+def test_a_wrong_number_of_people_is_one_sentence(wrong):
+    with pytest.raises(WorkbookError, match="fewest, most"):
+        puppets.videos("val", n=1, people=wrong)

@@ -5,7 +5,7 @@ from helpers import skeleton as sk
 
 
 def test_the_2017_order_maps_to_the_2018_slots():
-    # papers.md 2.1, written out by hand there
+    # the published index map, written out by hand
     expected = [16, 14, 12, 11, 13, 15, 10, 8, 6, 5, 7, 9, 1, 0, 2]
     assert sk.joint_map(sk.POSETRACK18).tolist() == expected
 

@@ -1,6 +1,6 @@
 """Head sizes for data sets without head boxes, from the two head joints.
 
-PCKh measures every distance in head sizes, 0.6 × the head box's diagonal (papers.md 3.3). SoMoF
+PCKh measures every distance in head sizes, 0.6 × the head box's diagonal. SoMoF
 has no such boxes and 25 of Bonn's videos lack them, so the size is estimated; notebook 01 compares.
 """
 

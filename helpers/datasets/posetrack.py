@@ -1,4 +1,4 @@
-"""Readers for PoseTrack'17, '18 and '21, and the writer of the '18 form (papers.md 3.1, 3.8, 4).
+"""Readers for PoseTrack'17, '18 and '21, and the writer of the '18 form.
 
 All give `Video`s with ground truth (or predictions) in the 15 evaluated joints. Reading is strict:
 whatever the official toolkit would trip over, or would silently misread, is one clear sentence.
@@ -21,13 +21,13 @@ from helpers.datasets.files import (
 from helpers.people import People, Video, extent_boxes, nobody, people
 from helpers.skeleton import INDEX, JOINTS, N_JOINTS, POSETRACK18, joint_map
 
-#: PoseTrack's boxes are the joints' extent plus this share on every side (papers.md 2.1).
+#: PoseTrack's boxes are the joints' extent plus this share on every side.
 BOX_MARGIN = 0.15
-#: PCKh's head size is this share of the head box's diagonal (papers.md 3.3).
+#: PCKh's head size is this share of the head box's diagonal.
 HEAD_SHARE = 0.6
-#: The official toolkit refuses track ids from here on (papers.md 3.1).
+#: The official toolkit refuses track ids from here on.
 MAX_TRACK = 10_000
-#: Image ids of PoseTrack'18 are source·10¹⁰ + sequence·10⁴ + frame (papers.md 3.8).
+#: Image ids of PoseTrack'18 are source·10¹⁰ + sequence·10⁴ + frame.
 SOURCES = {"mpii": 1, "bonn": 2, "mpiinew": 3}
 SKELETON = ((16, 14), (14, 12), (17, 15), (15, 13), (12, 13), (6, 12), (7, 13), (6, 7), (6, 8), (7, 9),
             (8, 10), (9, 11), (2, 3), (1, 2), (1, 3), (2, 4), (3, 5), (4, 6), (5, 7))
@@ -41,13 +41,13 @@ def read_posetrack(path, images=None, max_track: int | None = MAX_TRACK) -> list
     path: a folder of .json (or, '17 only, .mat) files, one a video, read in the order of
     their names. images: the folder that holds `images/`; None looks beside the
     annotations. max_track: ids from there on are refused; None allows any.
-    A file with `annolist` is '17, any other '18 (papers.md 3.1). Raises WorkbookError.
+    A file with `annolist` is '17, any other '18. Raises WorkbookError.
     """
     return _read(path, images, max_track)
 
 
 def read_posetrack18(path, images=None, max_track: int | None = MAX_TRACK) -> list[Video]:
-    """Videos of PoseTrack'18 JSON files: ground truth or a submission (papers.md 3.8, 4.1).
+    """Videos of PoseTrack'18 JSON files: ground truth or a submission.
 
     A joint counts unless x = y = v = 0. `scores` become joint_score, NaN where there are
     none; `score` the person's, 1 where there is none; `bbox_head` the head size 0.6 ×
@@ -59,7 +59,7 @@ def read_posetrack18(path, images=None, max_track: int | None = MAX_TRACK) -> li
 
 
 def read_posetrack17(path, images=None, max_track: int | None = MAX_TRACK) -> list[Video]:
-    """Videos of PoseTrack'17 files, JSON or MATLAB (papers.md 4.2).
+    """Videos of PoseTrack'17 files, JSON or MATLAB.
 
     Point ids 0–14 are `skeleton.JOINTS`; there is no person box, so the joints' extent +
     15 % a side stands in. Arguments and errors as in `read_posetrack`.

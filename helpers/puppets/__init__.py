@@ -2,7 +2,7 @@
 
 `videos(split)` gives Videos like any data set's; `flow(video, t)` the exact optical flow; `settings`
 make harder or easier worlds. Labelled like PoseTrack: the middle 30 frames of every video, and in
-val and test every fourth frame besides (papers.md 4.3). Deterministic from the split and the number
+val and test every fourth frame besides. Deterministic from the split and the number
 of the video. Notebook 01 compares its statistics with real tracks.
 """
 

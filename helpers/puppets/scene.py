@@ -11,6 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
+from helpers import WorkbookError
 from helpers.people import People, extent_boxes, people
 from helpers.puppets import camera, motion
 from helpers.skeleton import INDEX, N_JOINTS
@@ -66,6 +67,10 @@ class WorldSettings:
     slow: float = 0.02
     liveliness: float = 0.75
     blur: float = 0.0
+
+    def __post_init__(self):
+        if not (np.shape(self.people) == (2,) and 1 <= self.people[0] <= self.people[1]):
+            raise WorkbookError(f"puppets: people is (fewest, most), at least 1, got {self.people!r}.")
 
 
 @dataclass(frozen=True)

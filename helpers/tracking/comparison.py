@@ -1,7 +1,7 @@
 """Trackers and links compared on the same people: what they link wrongly, and what that costs in MOTA.
 
 Notebook 06 compares matchers and gaps with it, 07 cost criteria, 13 everything. Differences are
-paired: both sides see the same videos, seeds and detections (papers.md part 5).
+paired: both sides see the same videos, seeds and detections.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Detect-and-Track's tracker: link each frame with the one before, nothing else (papers.md 2.2).
+"""Detect-and-Track's tracker: link each frame with the one before, nothing else.
 
 Notebook 06 rebuilds it; ProTracker is the same engine (PT §3, DT §3.2). As in their code there
 is no gate: a pair with IoU 0 is linked when nothing better is left.

@@ -1,7 +1,7 @@
 """How fast the evaluator is, on 10 videos × 60 frames × 6 people, and that time grows linearly.
 
 Run `python -m tests.benchmarks.bench_evaluation`. The official toolkit takes 1.9 s for
-AP, 3.8 s for MOT and 1.3 s to load on the same data and two cores (papers.md).
+AP, 3.8 s for MOT and 1.3 s to load on the same data and two cores.
 """
 
 import subprocess
