@@ -13,7 +13,7 @@ from torchvision.models.detection.roi_heads import heatmaps_to_keypoints, keypoi
 from torchvision.ops import nms
 
 from helpers import WorkbookError
-from helpers.nets import box_metrics, inflate as inflation, keypoint_rcnn, resnet, tubes
+from helpers.nets import box_metrics, inflate as inflation, keypoint_rcnn, predictions, resnet, tubes
 from helpers.people import Video, nobody, people
 from helpers.skeleton import FLIP, INDEX, N_JOINTS
 
@@ -571,3 +571,49 @@ def test_keypoint_loss_of_one_frame_is_torchvisions():
         theirs = keypointrcnn_loss(model.heatmaps(features, [boxes])[:, 0], [boxes[:, 0]],
                                    [wanted["keypoints"][:, 0]], [both])
     torch.testing.assert_close(ours, theirs)
+
+
+# --- files of predictions --------------------------------------------------------------------------
+
+def _random_detections(n, seed, tallest=150.0):
+    rng = np.random.default_rng(seed)
+    corner, sides = rng.uniform(0, 200, (n, 2)), rng.uniform(.5, tallest, (n, 2))
+    box = np.concatenate([corner, corner + sides], 1)
+    heat = torch.tensor(rng.normal(size=(n, N_JOINTS, 56, 56)), dtype=torch.float32)
+    xy, logit, _ = keypoint_rcnn.decode(heat, torch.tensor(box, dtype=torch.float32))
+    return people(frame=np.sort(rng.integers(0, 9, n)), box=box, score=rng.random(n), xy=xy, joint_score=logit)
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 10**6), st.integers(0, 6))
+def test_predictions_come_back_where_they_were(seed, n):
+    import tempfile
+    from pathlib import Path
+    found = _random_detections(n, seed)
+    with tempfile.TemporaryDirectory() as folder:
+        path = predictions.save(Path(folder) / "p.npz", {"a": found, "b": nobody()}, seed=3)
+        stored, facts = predictions.load(path)
+        assert [p.name for p in Path(folder).iterdir()] == ["p.npz"]
+    back, empty = predictions.of_videos(stored, ["a", "b"])
+    assert facts == {"seed": 3} and len(empty) == 0
+    np.testing.assert_array_equal(back.frame, found.frame)
+    np.testing.assert_allclose(back.box, found.box, atol=1 / 64 + 1e-9)
+    np.testing.assert_allclose(back.score, found.score, atol=1e-5)
+    np.testing.assert_allclose(back.joint_score, found.joint_score, rtol=1e-3, atol=1e-3)
+    # A box whose side crosses a whole pixel in rounding has one cell more or less, so half a pixel.
+    assert np.abs(back.xy - found.xy).max(initial=0) < .6
+    if n:
+        assert np.median(np.abs(back.xy - found.xy)) < 1 / 32
+
+
+def test_broken_predictions_are_one_sentence(tmp_path):
+    path = predictions.save(tmp_path / "p.npz", {"a": _random_detections(3, 0)})
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(WorkbookError, match=r"p\.npz: is truncated"):
+        predictions.load(path)
+    with pytest.raises(WorkbookError, match="is missing"):
+        predictions.load(tmp_path / "none.npz")
+    with pytest.raises(WorkbookError, match="the video b is not among them"):
+        predictions.of_videos({"a": nobody()}, ["b"])
+    with pytest.raises(ValueError, match="outside its box"):
+        predictions.save(path, {"a": someone().replace(xy=someone().xy + 100)})
