@@ -25,7 +25,7 @@ tables: env
 	$(BIN)/python -m helpers reproduce
 
 test: env
-	$(BIN)/python -m pytest -n 2 --dist loadscope --nbval-lax tests notebooks
+	$(BIN)/python -m pytest -n 2 --dist loadscope --nbval-lax -rs tests notebooks
 
 lab: env
 	$(BIN)/python -m jupyterlab --notebook-dir=notebooks
