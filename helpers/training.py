@@ -124,15 +124,14 @@ class Plan:
     """One network of notebooks 03 and 04: what it is, how it is trained, what it starts from.
 
     network: KeypointRcnnConfig, AveragedConfig or TubeConfig; start: the plan whose weights
-    it takes (inflated, where this network looks at clips), None = random ones; scheme: of
-    that inflation for tubes.
+    it takes (inflated, where this network looks at clips; of a detector of another kind only
+    the body's), None = random ones.
     """
 
     label: str
     network: object
     recipe: Recipe
     start: Plan | None = None
-    scheme: str = "centre"
 
     @property
     def configuration(self) -> dict:
@@ -162,25 +161,52 @@ def stage_one(seed: int = 0) -> dict[str, Plan]:
     deformable = replace(keypoint_rcnn.SLIM_BODY, deformable=True)
     for head in ("fpn", "rfcn"):
         network = replace(keypoint_rcnn.SLIM, head=head, joints=0, body=deformable)
-        plans.append(Plan(f"detector-{head}", network, Recipe(TRAIN, 60, DETECTOR_STEPS, seed=seed)))
+        recipe = Recipe(TRAIN, 60, DETECTOR_STEPS, seed=seed, start=stills.file)
+        plans.append(Plan(f"detector-{head}", network, recipe, stills))
+    flat = tubes.frame_config(tubes.SLIM)
+    known = Plan("tubes-stills", flat, Recipe(STILLS, 800, 1200))
+    plans.append(known)
+    for form, network in (("2d", flat), ("centre", tubes.SLIM), ("mean", replace(tubes.SLIM, scheme="mean"))):
+        recipe = Recipe(TRAIN, 60, TUBE_STEPS, seed=seed)
+        plans += [Plan(f"tubes-{form}-scratch", network, recipe),
+                  Plan(f"tubes-{form}-pretrained", network, replace(recipe, rate=5e-4, start=known.file), known)]
     return {plan.label: plan for plan in plans}
 
 
 #: Budgets of the ablations, in steps.
-ABLATION_STEPS, DETECTOR_STEPS = 150, 300
+ABLATION_STEPS, DETECTOR_STEPS, TUBE_STEPS = 80, 200, 300
 
 
 def begin(plan: Plan, folder: Path = weights.FOLDER) -> nn.Module:
     """The network before its first step. WorkbookError where the weights it starts from are missing."""
     torch.manual_seed(plan.recipe.seed)
     if plan.start is None:
-        return _build(plan.network)
+        return _at_random(plan.network)
     first = weights.load(folder / plan.start.file, _build(plan.start.network), plan.start.configuration)
     if isinstance(plan.network, inflate.AveragedConfig):
         return inflate.averaged(first, plan.network)
     if isinstance(plan.network, tubes.TubeConfig) and plan.network != plan.start.network:
-        return tubes.inflated(first, plan.network, plan.scheme)
+        return tubes.inflated(first, plan.network)
+    if plan.network != plan.start.network:
+        return _with_body(_build(plan.network), first)
     return first
+
+
+def _at_random(network) -> nn.Module:
+    """Random weights; a tube network's are inflated by its scheme from random frame-level ones."""
+    if isinstance(network, tubes.TubeConfig):
+        return tubes.inflated(tubes.build(tubes.frame_config(network)), network)
+    return _build(network)
+
+
+def _with_body(model: nn.Module, first: nn.Module) -> nn.Module:
+    """A detector of another kind takes over the body alone; deformable convolutions take the plain ones."""
+    stored, wanted = first.backbone.body.state_dict(), model.backbone.body.state_dict()
+    for name, value in wanted.items():
+        source = stored.get(name, stored.get(name.replace(".conv.weight", ".weight")))
+        wanted[name] = value if source is None else source      # offsets start at 0, as they were made
+    model.backbone.body.load_state_dict(wanted)
+    return model
 
 
 def _build(network) -> nn.Module:

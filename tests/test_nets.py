@@ -491,13 +491,13 @@ def test_tubes_of_one_frame_are_torchvisions_keypoint_rcnn():
 def test_centre_inflated_tubes_equal_the_frame_network_on_a_static_clip(loss, form):
     config = replace(TINY_TUBES, proposal_loss=loss, form=form)
     frame_model = sharper(tubes.build(tubes.frame_config(config)))
-    model = tubes.inflated(frame_model, config, "centre")
+    model = tubes.inflated(frame_model, config)
     frames = noise(1)
     expected, found = tubes.detect(frame_model, frames), tubes.detect(model, frames)
     assert len(expected) == len(found) > 0
     np.testing.assert_allclose(found.box, expected.box, atol=1e-2)
     np.testing.assert_allclose(found.joint_score, expected.joint_score, atol=1e-3)
-    mean = tubes.detect(tubes.inflated(frame_model, config, "mean"), frames)
+    mean = tubes.detect(tubes.inflated(frame_model, replace(config, scheme="mean")), frames)
     assert len(mean) != len(expected) or not np.allclose(mean.score, expected.score, atol=1e-4)
 
 
@@ -516,7 +516,7 @@ def test_tube_losses_train_every_part(loss):
 def test_box_losses_carry_one_over_t_and_keypoint_loss_does_not():
     """A static clip of T copies: the sum over slices divided by T is what one frame gives."""
     single = tubes.build(tubes.frame_config(TINY_TUBES))
-    triple = tubes.inflated(single, TINY_TUBES, "centre")
+    triple = tubes.inflated(single, TINY_TUBES)
     frame = noise(1)[0]
     losses = []
     for model, length in ((single, 1), (triple, 3)):

@@ -9,9 +9,9 @@ import torch
 from safetensors import safe_open
 from torch import nn
 
-from helpers import WorkbookError, weights
-from helpers.nets import keypoint_rcnn
-from helpers.training import Recipe, fit, rate_at
+from helpers import WorkbookError, training, weights
+from helpers.nets import keypoint_rcnn, resnet, tubes
+from helpers.training import Recipe, fit, obtain, rate_at, stage_one
 
 RECIPE = Recipe("numbers", videos=1, steps=40, rate=.05, warm_up=5)
 CONFIG = weights.configuration(network=keypoint_rcnn.SLIM, recipe=RECIPE)
@@ -167,3 +167,57 @@ def test_a_gpu_that_is_not_there_is_one_sentence(monkeypatch):
         fit(line(), fits_a_sine, RECIPE, device="cuda")
     with pytest.raises(WorkbookError, match="device 'tpu' is unknown"):
         fit(line(), fits_a_sine, RECIPE, device="tpu")
+
+
+# --- the workbook's own networks ------------------------------------------------------------------
+
+def test_every_planned_network_has_weights_of_its_own():
+    files = [plan.file for seed in range(3) for plan in stage_one(seed).values()]
+    shared = [label for label, plan in stage_one(0).items() if plan.file == stage_one(1)[label].file]
+    assert sorted(shared) == ["keypoint_rcnn-stills", "tubes-stills"]       # what all seeds start from
+    assert len(set(files)) == len(files) - 2 * len(shared)
+
+
+SHIPPED = sorted(weights.FOLDER.glob("*rcnn*.safetensors"))
+
+
+def test_some_weights_are_shipped_and_all_are_small():
+    assert SHIPPED and sum(p.stat().st_size for p in weights.FOLDER.glob("*")) < 40e6
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda p: p.stem)
+def test_shipped_weights_load_and_say_where_they_come_from(path):
+    plan = next(p for seed in range(3) for p in stage_one(seed).values() if p.file == path.name)
+    model = obtain(plan)
+    assert all(torch.isfinite(p).all() for p in model.parameters())
+    facts = weights.metadata(path)
+    assert facts["data"] == plan.recipe.data and int(facts["seed"]) == plan.recipe.seed
+    assert {"device", "date", "minutes", "log"} <= facts.keys()
+    assert json.loads(facts["log"])[-1]["loss_keypoint"] < json.loads(facts["log"])[0]["loss_keypoint"] or plan.start
+
+
+def test_a_plan_trains_what_it_starts_from_first_and_inflates_it(tmp_path, monkeypatch):
+    """A tiny chain: frame network on stills, from it a mean-inflated tube network, both kept in files."""
+    small = tubes.TubeConfig(resnet.BodyConfig(18, width=8, stages=3), short_side=90, long_side=160,
+                             anchor_sizes=(24, 64), anchor_ratios=(2.0,), keypoint_width=8, anchors=16, rois=8,
+                             proposals=10, frozen_norm=False, scheme="mean")
+    monkeypatch.setattr(training, "_SPANS", {training.STILLS: (1, 2), training.TRAIN: (0, 1)})
+    monkeypatch.setattr(training, "CHECKPOINTS", tmp_path)
+    first = training.Plan("first", tubes.frame_config(small), Recipe(training.STILLS, 1, 1, batch=1))
+    plan = training.Plan("second", small, Recipe(training.TRAIN, 1, 1, batch=1, rate=1e-9, start=first.file), first)
+    model = obtain(plan, folder=tmp_path)
+    start = weights.load(tmp_path / first.file, tubes.build(first.network), first.configuration)
+    kernel = start.state_dict()["body.body.conv1.weight"] / 3
+    assert model.state_dict()["body.body.conv1.weight"].shape[2] == 3
+    torch.testing.assert_close(model.state_dict()["body.body.conv1.weight"], kernel.expand(-1, -1, 3, -1, -1),
+                               atol=1e-3, rtol=1e-2)
+    assert {p.name for p in tmp_path.glob("*.safetensors")} == {first.file, plan.file}
+
+
+def test_a_detector_of_another_kind_takes_the_body_alone(tmp_path):
+    plan = stage_one()["detector-rfcn"]
+    source = keypoint_rcnn.build(plan.start.network)
+    weights.save(tmp_path / plan.start.file, source, plan.start.configuration, half=False)
+    body, stored = (m.backbone.body.state_dict() for m in (training.begin(plan, tmp_path), source))
+    assert torch.equal(body["layer3.0.conv1.conv.weight"], stored["layer3.0.conv1.weight"])
+    assert torch.equal(body["conv1.weight"], stored["conv1.weight"]) and not body["layer3.0.conv1.offset.weight"].any()

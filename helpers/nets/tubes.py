@@ -23,9 +23,9 @@ from torchvision.models.detection.transform import GeneralizedRCNNTransform
 from torchvision.ops import box_iou, roi_align
 
 from helpers import WorkbookError
-from helpers.nets.inflate import SCHEMES, Windows, fold_time, inflate, inflate_weights, unfold_time, window
-from helpers.nets.keypoint_rcnn import (BOX_ROI, HEATMAP, KEYPOINT_CONVS, KEYPOINT_ROI, LastMap, SLIM_BODY,
-                                        StageHead, decode, freeze_norm, image_tensor)
+from helpers.nets.inflate import Windows, fold_time, inflate, inflate_weights, unfold_time, window
+from helpers.nets.keypoint_rcnn import (BOX_ROI, HEATMAP, KEYPOINT_CONVS, KEYPOINT_ROI, LastMap, StageHead,
+                                        decode, freeze_norm, image_tensor)
 from helpers.nets.resnet import Body, BodyConfig
 from helpers.people import People, Video, concatenate, nobody, people
 from helpers.skeleton import FLIP, N_JOINTS
@@ -45,7 +45,7 @@ class TubeConfig:
     """What a tube network is built from; the defaults are Detect-and-Track's.
 
     body up to its last map, whose next stage is the box head; frames T of a clip (odd);
-    form of inflation: "paper", "released" or "frame"; proposal_loss "softmax" or "sigmoid";
+    form and scheme of inflation ("paper", "released" or "frame"; "centre" or "mean"); proposal_loss "softmax" or "sigmoid";
     short_side and long_side in pixels; anchor_sizes: square root of the area in pixels;
     anchor_ratios height / width; anchors and rois: sampled a clip in training; proposals kept.
     """
@@ -53,6 +53,7 @@ class TubeConfig:
     body: BodyConfig = BodyConfig(18, stages=3)
     frames: int = 3
     form: str = "paper"
+    scheme: str = "centre"
     proposal_loss: str = "softmax"
     short_side: int = 256
     long_side: int = 333
@@ -71,14 +72,14 @@ PAPER = TubeConfig(BodyConfig(18, stages=3, last_stride=1))
 #: The released code's form: stride 16, 1×7×7 first filter, sigmoid proposals (O-5, O-6, O-7).
 RELEASED = TubeConfig(form="released", proposal_loss="sigmoid")
 #: The paper's form made small enough for a processor core.
-SLIM = TubeConfig(replace(SLIM_BODY, last_stride=1), short_side=180, long_side=320, anchor_sizes=(24, 48, 96),
-                  anchor_ratios=(1.0, 2.0, 4.0), keypoint_width=48, anchors=256, rois=32, proposals=100,
-                  frozen_norm=False)
+SLIM = TubeConfig(BodyConfig(18, width=16, stages=3, last_stride=1), short_side=180, long_side=320,
+                  anchor_sizes=(24, 48, 96), anchor_ratios=(1.0, 2.0, 4.0), keypoint_width=48, rois=32,
+                  proposals=100, frozen_norm=False)
 
 
 def frame_config(config: TubeConfig) -> TubeConfig:
     """The frame-level twin (T = 1) that a tube network is inflated from."""
-    return replace(config, frames=1, form="frame")
+    return replace(config, frames=1, form="frame", scheme="centre")
 
 
 # --- tubes -----------------------------------------------------------------------------------
@@ -298,19 +299,17 @@ class TubeRcnn(nn.Module):
 
 
 def build(config: TubeConfig) -> TubeRcnn:
-    """The network with random weights, in evaluation mode. WorkbookError on an unknown form or loss."""
+    """The network with random weights, in evaluation mode, whatever the scheme. WorkbookError on an unknown form."""
     model = TubeRcnn(config)
     if config.frozen_norm:
         freeze_norm(model)
     return model.eval()
 
 
-def inflated(frame_model: TubeRcnn, config: TubeConfig, scheme: str) -> TubeRcnn:
+def inflated(frame_model: TubeRcnn, config: TubeConfig) -> TubeRcnn:
     """The tube network that a frame-level one (`frame_config(config)`) inflates to, all its layers."""
-    if scheme not in SCHEMES:
-        raise WorkbookError(f"inflation scheme {scheme!r} is unknown; there are {', '.join(SCHEMES)}.")
     model = build(config)
-    model.load_state_dict(inflate_weights(frame_model.state_dict(), model.state_dict(), scheme))
+    model.load_state_dict(inflate_weights(frame_model.state_dict(), model.state_dict(), config.scheme))
     return model
 
 
