@@ -12,15 +12,18 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 
 from helpers import WorkbookError, puppets, weights
-from helpers.nets import inflate, keypoint_rcnn, tubes
+from helpers.nets import inflate, keypoint_rcnn, predictions, tubes
+from helpers.people import People, Video
 from helpers.weights import device as find_device
 
 CHECKPOINTS = Path(__file__).resolve().parent.parent / "build" / "checkpoints"
@@ -166,10 +169,11 @@ def stage_one(seed: int = 0) -> dict[str, Plan]:
     flat = tubes.frame_config(tubes.SLIM)
     known = Plan("tubes-stills", flat, Recipe(STILLS, 800, 1200))
     plans.append(known)
+    scratch = Recipe(TRAIN, 60, TUBE_STEPS, seed=seed)
+    pretrained = replace(scratch, rate=5e-4, start=known.file)
     for form, network in (("2d", flat), ("centre", tubes.SLIM), ("mean", replace(tubes.SLIM, scheme="mean"))):
-        recipe = Recipe(TRAIN, 60, TUBE_STEPS, seed=seed)
-        plans += [Plan(f"tubes-{form}-scratch", network, recipe),
-                  Plan(f"tubes-{form}-pretrained", network, replace(recipe, rate=5e-4, start=known.file), known)]
+        plans += [Plan(f"tubes-{form}-scratch", network, scratch),
+                  Plan(f"tubes-{form}-pretrained", network, pretrained, known)]
     return {plan.label: plan for plan in plans}
 
 
@@ -253,12 +257,42 @@ def _thinned(log: list[dict], points: int = 60) -> list[dict]:
             for a, rows in stretches]
 
 
+def detect(plan: Plan, model: nn.Module, video: Video, which: Sequence[int] | None = None) -> People:
+    """What a plan's network finds in some frames of a video (None = all), in clips where it needs them."""
+    if isinstance(plan.network, tubes.TubeConfig):
+        return tubes.detect(model, video.frames, which)
+    clips = isinstance(plan.network, inflate.AveragedConfig)
+    frames = inflate.Windows(video.frames, plan.network.frames) if clips else video.frames
+    return keypoint_rcnn.detect(model, frames, which=which)
+
+
+def predict(plan: Plan, split: str, n: int, labelled: bool = False, device: str = "cpu",
+            weights_folder: Path = weights.FOLDER, folder: Path = predictions.FOLDER) -> Path:
+    """Run the plan's network on a split's first n videos, or their labelled frames; keep what it finds.
+
+    The file says which weights, data, device and score floor; see `nets.predictions`.
+    """
+    model = obtain(plan, device, weights_folder).to(find_device(device))
+    found = {v.name: detect(plan, model, v, np.flatnonzero(v.labelled) if labelled else None)
+             for v in puppets.videos(split, n=n)}
+    facts = dict(weights=plan.file, seed=plan.recipe.seed, data=f"PuppetTrack {split}, first {n} videos",
+                 device=device, date=date.today().isoformat(), score_floor=keypoint_rcnn.SCORE_FLOOR)
+    return predictions.save(predictions_file(plan, split, folder), found, **facts)
+
+
+def predictions_file(plan: Plan, split: str, folder: Path = predictions.FOLDER) -> Path:
+    """Where the plan's predictions on a split are kept."""
+    return folder / f"{Path(plan.file).stem}-{split}.npz"
+
+
 def main() -> None:
-    """Train one network of `stage_one`, or take an interrupted training up again."""
+    """Train one network of `stage_one`, or take an interrupted training up again; then predict, if asked."""
     parser = argparse.ArgumentParser(prog="python -m helpers.training", description=main.__doc__)
     parser.add_argument("label", choices=sorted(stage_one()))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+    parser.add_argument("--predict", nargs=2, metavar=("SPLIT", "VIDEOS"), help="keep its predictions, too")
+    parser.add_argument("--labelled", action="store_true", help="predict in labelled frames only")
     arguments = parser.parse_args()
     plan = stage_one(arguments.seed)[arguments.label]
     if arguments.device == "cpu":
@@ -271,6 +305,9 @@ def main() -> None:
 
     obtain(plan, arguments.device, report=report)
     print(weights.FOLDER / plan.file)
+    if arguments.predict:
+        split, n = arguments.predict
+        print(predict(plan, split, int(n), arguments.labelled, arguments.device))
 
 
 if __name__ == "__main__":

@@ -581,7 +581,8 @@ def _random_detections(n, seed, tallest=150.0):
     box = np.concatenate([corner, corner + sides], 1)
     heat = torch.tensor(rng.normal(size=(n, N_JOINTS, 56, 56)), dtype=torch.float32)
     xy, logit, _ = keypoint_rcnn.decode(heat, torch.tensor(box, dtype=torch.float32))
-    return people(frame=np.sort(rng.integers(0, 9, n)), box=box, score=rng.random(n), xy=xy, joint_score=logit)
+    frame, score = np.sort(rng.integers(0, 9, n)), rng.random(n)
+    return people(frame=frame, box=box, score=score, xy=xy, joint_score=logit)
 
 
 @settings(max_examples=10, deadline=None)
@@ -604,6 +605,13 @@ def test_predictions_come_back_where_they_were(seed, n):
     assert np.abs(back.xy - found.xy).max(initial=0) < .6
     if n:
         assert np.median(np.abs(back.xy - found.xy)) < 1 / 32
+
+
+def test_predictions_of_a_detector_without_joints(tmp_path):
+    boxes = people(frame=[0, 2], box=[[0, 0, 5, 6], [1, 2, 30, 40]], score=[.5, .25])
+    back = predictions.load(predictions.save(tmp_path / "p.npz", {"a": boxes, "b": nobody()}))[0]["a"]
+    np.testing.assert_array_equal(back.box, boxes.box)
+    assert not back.present.any() and back.frame.tolist() == [0, 2]
 
 
 def test_broken_predictions_are_one_sentence(tmp_path):

@@ -30,6 +30,8 @@ from helpers.skeleton import FLIP, N_JOINTS
 HEATMAP, BOX_ROI, KEYPOINT_ROI = 56, 7, 14
 HEADS = ("fpn", "c4", "rfcn")
 KEYPOINT_CONVS = 8
+#: Detections with a lower score are left out (papers.md 2.2).
+SCORE_FLOOR = 0.05
 
 
 @dataclass(frozen=True)
@@ -278,7 +280,7 @@ class Detection:
 
 @torch.inference_mode()
 def look(model, frames: Sequence[np.ndarray], boxes: Sequence[np.ndarray] | None = None,
-         score_floor: float = 0.05, keep_heat: bool = True) -> list[Detection]:
+         score_floor: float = SCORE_FLOOR, keep_heat: bool = True) -> list[Detection]:
     """Run the network on a few frames (uint8 H × W × 3, any sizes) at once, one Detection a frame.
 
     boxes: a (n, 4) array a frame to find the joints in, in place of the network's own
@@ -352,7 +354,7 @@ def as_people(frame: int, found: Detection) -> People:
     return people(frame=np.full(n, frame), box=found.boxes, score=found.score, **joints)
 
 
-def detect(model, frames: Sequence[np.ndarray], batch: int = 4, score_floor: float = 0.05,
+def detect(model, frames: Sequence[np.ndarray], batch: int = 4, score_floor: float = SCORE_FLOOR,
            which: Sequence[int] | None = None, boxes: People | None = None) -> People:
     """All people of a clip, frame by frame (DT §3.1): People with box, score, xy and joint_score.
 

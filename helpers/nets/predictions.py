@@ -27,20 +27,18 @@ BOX_STEPS, SCORE_STEPS = 32, 65535
 def save(path: Path, predictions: dict[str, People], **facts) -> Path:
     """Write each video's predictions, by name, whole or not at all; facts (weights, seed, …) ride along.
 
-    Every joint of every person must be present and lie in its box, as `detect` gives them.
-    Raises ValueError otherwise.
+    Every joint must be present and lie in its box, as `detect` gives them, or all be absent, as
+    a detector without keypoint head gives them. Raises ValueError otherwise.
     """
     path, arrays = Path(path), {}
+    joints = any(found.present.any() for found in predictions.values())
     for name, found in predictions.items():
-        box = np.round(found.box * BOX_STEPS)
-        cells = _cells(found.box)
-        place = np.floor((found.xy - found.box[:, None, :2]) / (_sides(found.box) / cells)[:, None])
-        if not found.present.all() or (place < 0).any() or (place >= cells[:, None]).any():
-            raise ValueError(f"predictions of {name}: a joint is absent or outside its box")
-        arrays |= {f"{name}/frame": found.frame.astype(np.uint16), f"{name}/box": box.astype(np.int16),
-                   f"{name}/score": np.round(found.score * SCORE_STEPS).astype(np.uint16),
-                   f"{name}/place": place.astype(np.uint16),
-                   f"{name}/logit": found.joint_score.astype(np.float16)}
+        stored = {"frame": found.frame.astype(np.uint16),
+                  "box": np.round(found.box * BOX_STEPS).astype(np.int16),
+                  "score": np.round(found.score * SCORE_STEPS).astype(np.uint16)}
+        if joints:
+            stored |= {"place": _places(name, found), "logit": found.joint_score.astype(np.float16)}
+        arrays |= {f"{name}/{field}": value for field, value in stored.items()}
     facts = np.frombuffer(json.dumps(facts, sort_keys=True).encode(), np.uint8)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.npz")
@@ -56,10 +54,11 @@ def load(path: Path) -> tuple[dict[str, People], dict]:
             arrays = {name: file[name] for name in file.files}
         facts = json.loads(arrays.pop("facts").tobytes())
         names = dict.fromkeys(name.rpartition("/")[0] for name in arrays)
-        return {name: _people(*(arrays[f"{name}/{field}"] for field in FIELDS)) for name in names}, facts
+        return {name: _people(**{field: arrays[f"{name}/{field}"] for field in FIELDS
+                                 if f"{name}/{field}" in arrays}) for name in names}, facts
     except FileNotFoundError:
         raise WorkbookError(f"{path}: is missing.") from None
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError) as error:
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, EOFError) as error:
         kind = type(error).__name__
         raise WorkbookError(f"{path}: is truncated or no file of predictions ({kind}).") from None
 
@@ -72,8 +71,19 @@ def of_videos(predictions: dict[str, People], names: Sequence[str]) -> list[Peop
     return [predictions[name] for name in names]
 
 
-def _people(frame, box, score, place, logit) -> People:
+def _places(name: str, found: People) -> np.ndarray:
+    """The cell of its box in which each joint lies (N, 15, 2)."""
+    cells = _cells(found.box)[:, None]
+    place = np.floor((found.xy - found.box[:, None, :2]) / _sides(found.box)[:, None] * cells)
+    if not found.present.all() or (place < 0).any() or (place >= cells).any():
+        raise ValueError(f"predictions of {name}: a joint is absent or outside its box")
+    return place.astype(np.uint16)
+
+
+def _people(frame, box, score, place=None, logit=None) -> People:
     box = box.astype(float) / BOX_STEPS
+    if place is None:
+        return people(frame=frame, box=box, score=score / SCORE_STEPS)
     step = _sides(box) / _cells(box)
     xy = box[:, None, :2] + (place + 0.5) * step[:, None]
     return people(frame=frame, box=box, score=score / SCORE_STEPS, joint_score=logit,

@@ -24,8 +24,8 @@ from torchvision.ops import box_iou, roi_align
 
 from helpers import WorkbookError
 from helpers.nets.inflate import Windows, fold_time, inflate, inflate_weights, unfold_time, window
-from helpers.nets.keypoint_rcnn import (BOX_ROI, HEATMAP, KEYPOINT_CONVS, KEYPOINT_ROI, LastMap, StageHead,
-                                        decode, freeze_norm, image_tensor)
+from helpers.nets.keypoint_rcnn import (BOX_ROI, HEATMAP, KEYPOINT_CONVS, KEYPOINT_ROI, SCORE_FLOOR, LastMap,
+                                        StageHead, decode, freeze_norm, image_tensor)
 from helpers.nets.resnet import Body, BodyConfig
 from helpers.people import People, Video, concatenate, nobody, people
 from helpers.skeleton import FLIP, N_JOINTS
@@ -45,7 +45,8 @@ class TubeConfig:
     """What a tube network is built from; the defaults are Detect-and-Track's.
 
     body up to its last map, whose next stage is the box head; frames T of a clip (odd);
-    form and scheme of inflation ("paper", "released" or "frame"; "centre" or "mean"); proposal_loss "softmax" or "sigmoid";
+    form ("paper", "released" or "frame") and scheme ("centre" or "mean") of inflation;
+    proposal_loss "softmax" or "sigmoid";
     short_side and long_side in pixels; anchor_sizes: square root of the area in pixels;
     anchor_ratios height / width; anchors and rois: sampled a clip in training; proposals kept.
     """
@@ -299,7 +300,7 @@ class TubeRcnn(nn.Module):
 
 
 def build(config: TubeConfig) -> TubeRcnn:
-    """The network with random weights, in evaluation mode, whatever the scheme. WorkbookError on an unknown form."""
+    """The network with random weights, in evaluation mode. WorkbookError on an unknown form or loss."""
     model = TubeRcnn(config)
     if config.frozen_norm:
         freeze_norm(model)
@@ -427,7 +428,7 @@ class TubeDetection:
 
 
 @torch.inference_mode()
-def look(model: TubeRcnn, clips: Sequence[np.ndarray], score_floor: float = 0.05,
+def look(model: TubeRcnn, clips: Sequence[np.ndarray], score_floor: float = SCORE_FLOOR,
          centre_only: bool = False) -> list[TubeDetection]:
     """Run the network on clips (uint8 T × H × W × 3), one TubeDetection a clip.
 
@@ -475,7 +476,7 @@ def _final(model, proposals, logits, shifts, sizes, score_floor):
 
 
 def detect(model: TubeRcnn, frames: Sequence[np.ndarray], which: Sequence[int] | None = None, batch: int = 4,
-           score_floor: float = 0.05) -> People:
+           score_floor: float = SCORE_FLOOR) -> People:
     """All people of a video by a sliding window, of each clip the centre frame (DT §3.2).
 
     As `keypoint_rcnn.detect`: score is the tube's, joint_score the heatmap logit.
