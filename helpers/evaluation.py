@@ -407,17 +407,22 @@ def _ranges(start, stop) -> tuple[np.ndarray, np.ndarray]:
     return np.arange(len(owner)) - np.repeat(np.cumsum(size) - size, size) + start[owner], owner
 
 
+def _key(group, ids) -> np.ndarray:
+    """One whole number for each pair of a group and an id."""
+    low = ids.min(initial=0)
+    return group * (ids.max(initial=0) - low + 1) + ids - low
+
+
 def _compact_ids(track, video) -> np.ndarray:
     """Track ids renumbered 0, 1, … within each video."""
     if len(track) == 0:
         return track
-    pairs, index = np.unique(np.stack([video, track], 1), axis=0, return_inverse=True)
-    first = np.searchsorted(pairs[:, 0], pairs[:, 0])
-    return (np.arange(len(pairs)) - first)[index.reshape(-1)]
+    _, row, index = np.unique(_key(video, track), return_index=True, return_inverse=True)
+    return index - np.searchsorted(video[row], video)      # rows of one video are neighbours
 
 
 def _repeats(ids, frame) -> bool:
-    return len(np.unique(np.stack([frame, ids], 1), axis=0)) < len(ids) if len(ids) else False
+    return len(np.unique(_key(frame, ids))) < len(ids)
 
 
 class _MotState:
@@ -542,11 +547,12 @@ def hota(truth, predictions=None, compat: bool = False) -> Hota:
     if pairs.compat:
         similarity = similarity * (present[0][pairs.truth_row] & present[1][pairs.predicted_row])
     pair, joint = _best_matching(pairs, similarity)
-    hit = similarity[pair, joint] >= HOTA_ALPHAS[:, None] - np.finfo(float).eps          # (19, matches)
-    tp = np.stack([np.bincount(joint, h, N_JOINTS) for h in hit])
-    loc = np.stack([np.bincount(joint, h * similarity[pair, joint], N_JOINTS) for h in hit])
+    # A match that reaches k thresholds is a true positive at the first k of them.
+    reached = np.searchsorted(HOTA_ALPHAS - np.finfo(float).eps, similarity[pair, joint], side="right")
+    tp = _at_alphas(joint, reached, N_JOINTS).T
+    loc = _at_alphas(joint, reached, N_JOINTS, similarity[pair, joint]).T
     totals = [_joint_totals(pairs, present, side) for side in (0, 1)]
-    association = _association(pairs, present, pair, joint, hit) / np.maximum(1, tp)
+    association = _association(pairs, present, pair, joint, reached) / np.maximum(1, tp)
     detection = tp / np.maximum(1, totals[0] + totals[1] - tp)
     localisation = np.maximum(1e-10, loc) / np.maximum(1e-10, tp)
     return Hota(np.sqrt(detection * association), detection, association, localisation)
@@ -595,7 +601,14 @@ def _best_matching(pairs: Pairs, similarity: np.ndarray) -> tuple[np.ndarray, np
     return pair[keep], joint[keep]
 
 
-def _association(pairs: Pairs, present, pair, joint, hit) -> np.ndarray:
+def _at_alphas(group, reached, n_groups: int, weight=None) -> np.ndarray:
+    """(n_groups, 19): how many matches (or how much weight) of each group count at each threshold."""
+    levels = len(HOTA_ALPHAS) + 1
+    counted = np.bincount(group * levels + reached, weight, n_groups * levels).reshape(n_groups, levels)
+    return np.cumsum(counted[:, ::-1], 1)[:, -2::-1]
+
+
+def _association(pairs: Pairs, present, pair, joint, reached) -> np.ndarray:
     """AssA (19, 15), summed over true positives: which share of both tracks each match's pair of ids covers."""
     ids = [_whole_set_ids(p.track, pairs.video[f]) for p, f in
            ((pairs.truth, pairs.truth_frame), (pairs.predicted, pairs.predicted_frame))]
@@ -603,17 +616,13 @@ def _association(pairs: Pairs, present, pair, joint, hit) -> np.ndarray:
     g, t = ids[0][pairs.truth_row[pair]], ids[1][pairs.predicted_row[pair]]
     key = (joint * (len(length[0]) + 1) + g) * (len(length[1]) + 1) + t
     _, first, both = np.unique(key, return_index=True, return_inverse=True)
-    # A match that reaches k thresholds counts at the first k alphas.
-    reached = np.bincount(both * (len(hit) + 1) + hit.sum(0), minlength=len(first) * (len(hit) + 1))
-    count = np.cumsum(reached.reshape(len(first), len(hit) + 1)[:, ::-1], 1)[:, -2::-1]
+    count = _at_alphas(both, reached, len(first))
     lengths = length[0][g[first], joint[first]] + length[1][t[first], joint[first]]
     return _sum_by(joint[first], count ** 2 / np.maximum(1, lengths[:, None] - count), N_JOINTS).T
 
 
 def _whole_set_ids(track, video) -> np.ndarray:
-    if len(track) == 0:
-        return np.zeros(0, int)
-    return np.unique(np.stack([video, track], 1), axis=0, return_inverse=True)[1].reshape(-1)
+    return np.unique(_key(video, track), return_inverse=True)[1]
 
 
 # --- OKS average precision, COCO's definition ------------------------------------------------
