@@ -24,7 +24,7 @@ GROUP_COLOURS = dict(zip(GROUPS, ("#4477aa", "#66ccee", "#228833", "#ccbb44", "#
                                   "#000000")))
 _TRACKS = [to_rgb(c) for c in (
     "#e6194b", "#3cb44b", "#ffe119", "#4363d8", "#f58231", "#911eb4", "#46f0f0", "#f032e6",
-    "#bcf60c", "#fabebe", "#008080", "#e6beff", "#9a6324", "#fffac8", "#800000", "#aaffc3")]
+    "#bcf60c", "#7f7fff", "#008080", "#c2185b", "#9a6324", "#b8860b", "#800000", "#2f4f4f")]
 _RIM = (25, 25, 25)
 _GROUP_OF = {joint: group for group, joints in GROUPS.items() for joint in joints}
 
