@@ -149,14 +149,17 @@ class Plan:
 
 #: What stands in for COCO: single frames of other puppet videos than the sixty of the training split.
 STILLS, TRAIN = "PuppetTrack train, frames of videos 60 to 859 taken singly", "PuppetTrack train"
-_SPANS = {STILLS: (60, 860), TRAIN: (0, 60)}
+WIDE = "PuppetTrack train, videos 0 to 859"
+_SPANS = {STILLS: (60, 860), TRAIN: (0, 60), WIDE: (0, 860)}
 
 
 def stage_one(seed: int = 0) -> dict[str, Plan]:
     """The slim networks that ship with the workbook or that its ablations train, by label."""
     stills = Plan("keypoint_rcnn-stills", keypoint_rcnn.SLIM, Recipe(STILLS, 800, 1200))
     tuned = lambda steps: Recipe(TRAIN, 60, steps, rate=5e-4, seed=seed, start=stills.file)
-    plans = [stills, Plan("keypoint_rcnn", keypoint_rcnn.SLIM, tuned(900), stills),
+    middle = Plan("keypoint_rcnn-middle", keypoint_rcnn.SLIM, tuned(900), stills)
+    last = Recipe(WIDE, 860, 1500, rate=6e-4, seed=seed, start=middle.file)
+    plans = [stills, middle, Plan("keypoint_rcnn", keypoint_rcnn.SLIM, last, middle),
              Plan("averaged-2d", keypoint_rcnn.SLIM, tuned(ABLATION_STEPS), stills)]
     for scheme in inflate.SCHEMES:
         plans.append(Plan(f"averaged-{scheme}", inflate.AveragedConfig(keypoint_rcnn.SLIM, scheme=scheme),

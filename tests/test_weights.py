@@ -1,25 +1,30 @@
-"""Weights by configuration, refused when they are another's or broken; training that resumes where it stopped."""
+"""Weights by configuration, refused when another's or broken; training that resumes where it stopped."""
 
 import json
 from dataclasses import replace
 from urllib.error import URLError
 
+import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
 from torch import nn
 
-from helpers import WorkbookError, training, weights
-from helpers.nets import keypoint_rcnn, resnet, tubes
+from helpers import WorkbookError, puppets, training, weights
+from helpers.nets import keypoint_rcnn, predictions, resnet, tubes
 from helpers.training import Recipe, fit, obtain, rate_at, stage_one
 
 RECIPE = Recipe("numbers", videos=1, steps=40, rate=.05, warm_up=5)
 CONFIG = weights.configuration(network=keypoint_rcnn.SLIM, recipe=RECIPE)
 
 
+def blank_line() -> nn.Module:
+    return nn.Sequential(nn.Linear(1, 4), nn.Tanh(), nn.Dropout(.2), nn.Linear(4, 1))
+
+
 def line() -> nn.Module:
     torch.manual_seed(0)
-    return nn.Sequential(nn.Linear(1, 4), nn.Tanh(), nn.Dropout(.2), nn.Linear(4, 1))
+    return blank_line()
 
 
 def fits_a_sine(model, step):
@@ -41,10 +46,11 @@ def test_a_name_is_a_hash_of_everything_in_the_configuration():
 def test_what_is_saved_is_loaded_with_its_facts(tmp_path):
     model = line()
     path = weights.save(tmp_path / "a.safetensors", model, CONFIG, half=False, seed=3, device="cpu")
-    other = weights.load(path, nn.Sequential(nn.Linear(1, 4), nn.Tanh(), nn.Dropout(.2), nn.Linear(4, 1)), CONFIG)
-    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), other.parameters())) and not other.training
+    other = weights.load(path, blank_line(), CONFIG)
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), other.parameters()))
     facts = weights.metadata(path)
-    assert facts["seed"] == "3" and facts["date"].startswith("20") and json.loads(facts["configuration"]) == CONFIG
+    assert facts["seed"] == "3" and facts["date"].startswith("20") and not other.training
+    assert json.loads(facts["configuration"]) == CONFIG
     assert [p.name for p in tmp_path.iterdir()] == ["a.safetensors"]
 
 
@@ -53,7 +59,8 @@ def test_half_precision_stores_half_and_loads_float(tmp_path):
     path = weights.save(tmp_path / "a.safetensors", model, CONFIG)
     with safe_open(path, "pt") as file:
         assert file.get_tensor("0.weight").dtype == torch.float16
-    torch.testing.assert_close(weights.load(path, line(), CONFIG)[0].weight, model[0].weight, rtol=1e-3, atol=1e-4)
+    loaded = weights.load(path, blank_line(), CONFIG)[0].weight
+    torch.testing.assert_close(loaded, model[0].weight, rtol=1e-3, atol=1e-4)
 
 
 def test_weights_of_another_configuration_are_refused_by_name(tmp_path):
@@ -102,7 +109,7 @@ def test_train_once_then_load(tmp_path):
 def test_published_weights_without_a_network_are_one_sentence():
     def offline():
         raise URLError("Name or service not known")
-    with pytest.raises(WorkbookError, match="^COCO weights: cannot be fetched without a network.*own weights"):
+    with pytest.raises(WorkbookError, match="^COCO weights: cannot be fetched.*network.*own weights"):
         weights.from_torchvision(offline, "COCO weights")
     assert not weights.from_torchvision(line, "a line").training
 
@@ -135,7 +142,7 @@ def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(tmp_path):
     fit(whole, fits_a_sine, RECIPE)
     with pytest.raises(Interrupted):
         fit(parts, fits_a_sine, RECIPE, checkpoint=tmp_path / "run.pt", every=5, report=stop)
-    fresh = nn.Sequential(nn.Linear(1, 4), nn.Tanh(), nn.Dropout(.2), nn.Linear(4, 1))
+    fresh = blank_line()
     log = fit(fresh, fits_a_sine, RECIPE, checkpoint=tmp_path / "run.pt", every=5)
     assert len(log) == 40 and all(torch.equal(a, b) for a, b in zip(whole.parameters(), fresh.parameters()))
 
@@ -178,7 +185,8 @@ def test_every_planned_network_has_weights_of_its_own():
     assert len(set(files)) == len(files) - 2 * len(shared)
 
 
-SHIPPED = sorted(weights.FOLDER.glob("*rcnn*.safetensors"))
+PLANS = {plan.file: plan for seed in range(3) for plan in stage_one(seed).values()}
+SHIPPED = sorted(path for path in weights.FOLDER.glob("*.safetensors") if path.name in PLANS)
 
 
 def test_some_weights_are_shipped_and_all_are_small():
@@ -187,24 +195,26 @@ def test_some_weights_are_shipped_and_all_are_small():
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda p: p.stem)
 def test_shipped_weights_load_and_say_where_they_come_from(path):
-    plan = next(p for seed in range(3) for p in stage_one(seed).values() if p.file == path.name)
+    plan = PLANS[path.name]
     model = obtain(plan)
     assert all(torch.isfinite(p).all() for p in model.parameters())
     facts = weights.metadata(path)
     assert facts["data"] == plan.recipe.data and int(facts["seed"]) == plan.recipe.seed
     assert {"device", "date", "minutes", "log"} <= facts.keys()
-    assert json.loads(facts["log"])[-1]["loss_keypoint"] < json.loads(facts["log"])[0]["loss_keypoint"] or plan.start
+    curve = [sum(v for k, v in row.items() if k.startswith("loss")) for row in json.loads(facts["log"])]
+    assert min(curve[-5:]) < curve[0]
 
 
 def test_a_plan_trains_what_it_starts_from_first_and_inflates_it(tmp_path, monkeypatch):
     """A tiny chain: frame network on stills, from it a mean-inflated tube network, both kept in files."""
     small = tubes.TubeConfig(resnet.BodyConfig(18, width=8, stages=3), short_side=90, long_side=160,
-                             anchor_sizes=(24, 64), anchor_ratios=(2.0,), keypoint_width=8, anchors=16, rois=8,
-                             proposals=10, frozen_norm=False, scheme="mean")
+                             anchor_sizes=(24, 64), anchor_ratios=(2.0,), keypoint_width=8, anchors=16,
+                             rois=8, proposals=10, frozen_norm=False, scheme="mean")
     monkeypatch.setattr(training, "_SPANS", {training.STILLS: (1, 2), training.TRAIN: (0, 1)})
     monkeypatch.setattr(training, "CHECKPOINTS", tmp_path)
     first = training.Plan("first", tubes.frame_config(small), Recipe(training.STILLS, 1, 1, batch=1))
-    plan = training.Plan("second", small, Recipe(training.TRAIN, 1, 1, batch=1, rate=1e-9, start=first.file), first)
+    then = Recipe(training.TRAIN, 1, 1, batch=1, rate=1e-9, start=first.file)
+    plan = training.Plan("second", small, then, first)
     model = obtain(plan, folder=tmp_path)
     start = weights.load(tmp_path / first.file, tubes.build(first.network), first.configuration)
     kernel = start.state_dict()["body.body.conv1.weight"] / 3
@@ -220,4 +230,37 @@ def test_a_detector_of_another_kind_takes_the_body_alone(tmp_path):
     weights.save(tmp_path / plan.start.file, source, plan.start.configuration, half=False)
     body, stored = (m.backbone.body.state_dict() for m in (training.begin(plan, tmp_path), source))
     assert torch.equal(body["layer3.0.conv1.conv.weight"], stored["layer3.0.conv1.weight"])
-    assert torch.equal(body["conv1.weight"], stored["conv1.weight"]) and not body["layer3.0.conv1.offset.weight"].any()
+    assert torch.equal(body["conv1.weight"], stored["conv1.weight"])
+    assert not body["layer3.0.conv1.offset.weight"].any()
+
+
+PREDICTED = {training.predictions_file(plan, split): plan for plan in PLANS.values() for split in ("val", "test")}
+HERE = [path for path in PREDICTED if path.exists()]
+
+
+def test_shipped_predictions_name_their_weights():
+    assert HERE and all(predictions.load(path)[1]["weights"] == PREDICTED[path].file for path in HERE)
+
+
+@pytest.mark.parametrize("path", [p for p in HERE if weights.FOLDER / PREDICTED[p].file in SHIPPED],
+                         ids=lambda p: p.stem)
+def test_shipped_predictions_are_the_networks_own(path):
+    """The network runs again on three frames of the first and the last video."""
+    stored, facts = predictions.load(path)
+    plan, split = PREDICTED[path], path.stem.rpartition("-")[2]
+    assert int(facts["seed"]) == plan.recipe.seed and facts["date"] and facts["device"]
+    videos = puppets.videos(split, n=len(stored))
+    assert [v.name for v in videos] == list(stored)
+    model = obtain(plan)
+    for video in (videos[0], videos[-1]):
+        which = {0, len(video) // 2, len(video) - 1}
+        kept = stored[video.name]
+        which = sorted(t for t in which if t in kept.frame)
+        again = training.detect(plan, model, video, which)
+        for t in which:
+            a, b = again.at(t), kept.at(t)
+            sure = lambda p: p[p.score > .1]          # at the floor itself rounding may decide
+            a, b = sure(a), sure(b)
+            assert len(a) == len(b)
+            assert np.abs(a.box - b.box).max(initial=0) < .1 and np.abs(a.score - b.score).max(initial=0) < .01
+            assert (np.abs(a.xy - b.xy).max(-1) > .1).mean() < .01 if len(a) else True      # a tie may move one

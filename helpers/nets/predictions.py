@@ -19,7 +19,7 @@ from helpers.people import People, people
 from helpers.skeleton import N_JOINTS
 
 FOLDER = Path(__file__).resolve().parents[2] / "data" / "predictions"
-FIELDS = ("frame", "box", "score", "place", "logit")
+FIELDS = ("frame", "box", "score", "cells", "place", "logit")
 #: Steps of a pixel in which boxes are kept, and of one in which scores are.
 BOX_STEPS, SCORE_STEPS = 32, 65535
 
@@ -37,7 +37,8 @@ def save(path: Path, predictions: dict[str, People], **facts) -> Path:
                   "box": np.round(found.box * BOX_STEPS).astype(np.int16),
                   "score": np.round(found.score * SCORE_STEPS).astype(np.uint16)}
         if joints:
-            stored |= {"place": _places(name, found), "logit": found.joint_score.astype(np.float16)}
+            stored |= {"cells": _cells(found.box).astype(np.uint16), "place": _places(name, found),
+                       "logit": found.joint_score.astype(np.float16)}
         arrays |= {f"{name}/{field}": value for field, value in stored.items()}
     facts = np.frombuffer(json.dumps(facts, sort_keys=True).encode(), np.uint8)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -80,11 +81,11 @@ def _places(name: str, found: People) -> np.ndarray:
     return place.astype(np.uint16)
 
 
-def _people(frame, box, score, place=None, logit=None) -> People:
+def _people(frame, box, score, cells=None, place=None, logit=None) -> People:
     box = box.astype(float) / BOX_STEPS
     if place is None:
         return people(frame=frame, box=box, score=score / SCORE_STEPS)
-    step = _sides(box) / _cells(box)
+    step = _sides(box) / cells
     xy = box[:, None, :2] + (place + 0.5) * step[:, None]
     return people(frame=frame, box=box, score=score / SCORE_STEPS, joint_score=logit,
                   xy=xy.reshape(-1, N_JOINTS, 2))
@@ -95,5 +96,5 @@ def _sides(box: np.ndarray) -> np.ndarray:
 
 
 def _cells(box: np.ndarray) -> np.ndarray:
-    """Cells along the sides of a box, as it is read back."""
-    return np.ceil(_sides(np.round(box * BOX_STEPS) / BOX_STEPS))
+    """Cells along the sides of a box (N, 2): its whole pixels, as `decode` reads heatmaps."""
+    return np.ceil(_sides(box))
