@@ -23,7 +23,7 @@ from torch import nn
 
 from helpers import WorkbookError, puppets, weights
 from helpers.nets import inflate, keypoint_rcnn, predictions, tubes
-from helpers.people import People, Video
+from helpers.people import People, Video, concatenate
 from helpers.weights import device as find_device
 
 CHECKPOINTS = Path(__file__).resolve().parent.parent / "build" / "checkpoints"
@@ -158,17 +158,24 @@ def stage_one(seed: int = 0) -> dict[str, Plan]:
     stills = Plan("keypoint_rcnn-stills", keypoint_rcnn.SLIM, Recipe(STILLS, 800, 1200))
     tuned = lambda steps: Recipe(TRAIN, 60, steps, rate=5e-4, seed=seed, start=stills.file)
     middle = Plan("keypoint_rcnn-middle", keypoint_rcnn.SLIM, tuned(900), stills)
-    last = Recipe(WIDE, 860, 1500, rate=6e-4, seed=seed, start=middle.file)
-    plans = [stills, middle, Plan("keypoint_rcnn", keypoint_rcnn.SLIM, last, middle),
+    wide = Plan("keypoint_rcnn-wide", keypoint_rcnn.SLIM,
+                Recipe(WIDE, 860, 1500, rate=6e-4, seed=seed, start=middle.file), middle)
+    # Another seed for the last stretch, else it would draw the frames of the one before again.
+    last = Recipe(WIDE, 860, 900, rate=3e-4, seed=seed + 100, start=wide.file)
+    plans = [stills, middle, wide, Plan("keypoint_rcnn", keypoint_rcnn.SLIM, last, wide),
              Plan("averaged-2d", keypoint_rcnn.SLIM, tuned(ABLATION_STEPS), stills)]
     for scheme in inflate.SCHEMES:
         plans.append(Plan(f"averaged-{scheme}", inflate.AveragedConfig(keypoint_rcnn.SLIM, scheme=scheme),
                           tuned(ABLATION_STEPS), stills))
     deformable = replace(keypoint_rcnn.SLIM_BODY, deformable=True)
-    for head in ("fpn", "rfcn"):
-        network = replace(keypoint_rcnn.SLIM, head=head, joints=0, body=deformable)
+    for kind, head, body in (("fpn", "fpn", deformable), ("rfcn", "rfcn", deformable),
+                             ("plain", "fpn", keypoint_rcnn.SLIM_BODY)):
+        network = replace(keypoint_rcnn.SLIM, head=head, joints=0, body=body)
         recipe = Recipe(TRAIN, 60, DETECTOR_STEPS, seed=seed, start=stills.file)
-        plans.append(Plan(f"detector-{head}", network, recipe, stills))
+        plans.append(Plan(f"detector-{kind}", network, recipe, stills))
+    for depth, head in BACKBONES:
+        network = replace(keypoint_rcnn.SLIM, head=head, body=replace(keypoint_rcnn.SLIM_BODY, depth=depth))
+        plans.append(Plan(f"backbone-{depth}-{head}", network, Recipe(STILLS, 800, BACKBONE_STEPS, seed=seed)))
     flat = tubes.frame_config(tubes.SLIM)
     known = Plan("tubes-stills", flat, Recipe(STILLS, 800, 1200))
     plans.append(known)
@@ -177,11 +184,15 @@ def stage_one(seed: int = 0) -> dict[str, Plan]:
     for form, network in (("2d", flat), ("centre", tubes.SLIM), ("mean", replace(tubes.SLIM, scheme="mean"))):
         plans += [Plan(f"tubes-{form}-scratch", network, scratch),
                   Plan(f"tubes-{form}-pretrained", network, pretrained, known)]
+    frames = replace(pretrained, batch=scratch.batch * tubes.SLIM.frames)
+    plans.append(Plan("tubes-2d-as_many_frames", flat, frames, known))
     return {plan.label: plan for plan in plans}
 
 
 #: Budgets of the ablations, in steps.
-ABLATION_STEPS, DETECTOR_STEPS, TUBE_STEPS = 80, 200, 300
+ABLATION_STEPS, DETECTOR_STEPS, BACKBONE_STEPS, TUBE_STEPS = 80, 200, 250, 250
+#: Depth and head of the networks that compare bodies, all from scratch.
+BACKBONES = ((18, "fpn"), (34, "fpn"), (50, "fpn"), (18, "c4"))
 
 
 def begin(plan: Plan, folder: Path = weights.FOLDER) -> nn.Module:
@@ -269,18 +280,53 @@ def detect(plan: Plan, model: nn.Module, video: Video, which: Sequence[int] | No
     return keypoint_rcnn.detect(model, frames, which=which)
 
 
-def predict(plan: Plan, split: str, n: int, labelled: bool = False, device: str = "cpu",
+def videos_of(split: str, n: int) -> list[Video]:
+    """The first n videos of a split; "tune" are videos of the training world that no network has seen."""
+    if split == "tune":
+        first = max(last for _, last in _SPANS.values())
+        return puppets.videos("train", n=first + n)[first:]
+    return puppets.videos(split, n=n)
+
+
+def detect_frozen(plan: Plan, model: nn.Module, video: Video, which: Sequence[int]) -> People:
+    """`detect` with every frame taken for a video of its own, so that a clip is that frame repeated: no motion."""
+    alone = [(t, detect(plan, model, replace(video, frames=[video.frames[t]]))) for t in map(int, which)]
+    return concatenate([found.replace(frame=np.full(len(found), t)) for t, found in alone])
+
+
+def predict(plan: Plan, split: str, n: int, labelled: bool = False, device: str = "cpu", frozen: bool = False,
             weights_folder: Path = weights.FOLDER, folder: Path = predictions.FOLDER) -> Path:
     """Run the plan's network on a split's first n videos, or their labelled frames; keep what it finds.
 
-    The file says which weights, data, device and score floor; see `nets.predictions`.
+    frozen: on clips without motion, see `detect_frozen`. The file says which weights, data,
+    device and score floor; see `nets.predictions`.
     """
     model = obtain(plan, device, weights_folder).to(find_device(device))
-    found = {v.name: detect(plan, model, v, np.flatnonzero(v.labelled) if labelled else None)
-             for v in puppets.videos(split, n=n)}
-    facts = dict(weights=plan.file, seed=plan.recipe.seed, data=f"PuppetTrack {split}, first {n} videos",
-                 device=device, date=date.today().isoformat(), score_floor=keypoint_rcnn.SCORE_FLOOR)
-    return predictions.save(predictions_file(plan, split, folder), found, **facts)
+    look = detect_frozen if frozen else detect
+    found = {v.name: look(plan, model, v, np.flatnonzero(v.labelled) if labelled else range(len(v)))
+             for v in videos_of(split, n)}
+    name = f"frozen-{split}" if frozen else split
+    return predictions.save(predictions_file(plan, name, folder), found, **_facts(plan, split, n, device, weights_folder))
+
+
+def predict_in_boxes(plan: Plan, boxes: Sequence[People], source: str, split: str, device: str = "cpu",
+                     weights_folder: Path = weights.FOLDER, folder: Path = predictions.FOLDER) -> Path:
+    """Joints that the plan's network finds in given boxes, one People a video of the split; kept as `predict` does.
+
+    source: where the boxes come from, a word for the file's name ("truth", a detector's).
+    """
+    model = obtain(plan, device, weights_folder).to(find_device(device))
+    found = {v.name: keypoint_rcnn.detect(model, v.frames, which=np.unique(given.frame), boxes=given)
+             for v, given in zip(videos_of(split, len(boxes)), boxes)}
+    facts = _facts(plan, split, len(boxes), device, weights_folder) | {"boxes": source}
+    return predictions.save(predictions_file(plan, f"{source}-{split}", folder), found, **facts)
+
+
+def _facts(plan: Plan, split: str, n: int, device: str, weights_folder: Path) -> dict:
+    trained = weights.metadata(weights_folder / plan.file)
+    return dict(weights=plan.file, seed=plan.recipe.seed, data=f"PuppetTrack {split}, first {n} videos",
+                device=device, date=date.today().isoformat(), score_floor=keypoint_rcnn.SCORE_FLOOR,
+                training={name: trained[name] for name in ("minutes", "device", "log") if name in trained})
 
 
 def predictions_file(plan: Plan, split: str, folder: Path = predictions.FOLDER) -> Path:

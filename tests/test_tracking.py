@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from helpers import WorkbookError
+from helpers import WorkbookError, evaluation, puppets
 from helpers.evaluation import clear_mot
 from helpers.people import Video, concatenate, nobody, people
 from helpers.skeleton import INDEX
-from helpers.tracking import comparison, controls, costs, track
+from helpers.tracking import comparison, controls, costs, networks, track
 from helpers.tracking.detections import DetectorNoise, keep_confident, simulate_detections
 from helpers.tracking.frame_to_frame import FrameToFrame
 from helpers.tracking.matching import greedy, hungarian
@@ -270,3 +270,70 @@ def test_mota_is_that_of_the_evaluation():
     tracked = [track(simulate_detections(v, 0), FrameToFrame(), len(v)) for v in videos]
     ours = comparison.mota(comparison.mot_errors(videos, tracked))
     assert np.isclose(ours, evaluate(videos, tracked).total("MOTA"))
+
+
+# --- networks compared ---------------------------------------------------------------------------
+
+@pytest.fixture(scope="module")
+def small_world():
+    """Four val videos and two runs of simulated detections, joints scored by their detector."""
+    videos = puppets.videos("val", n=4, render=False)
+    return videos, [[simulate_detections(v, seed) for v in videos] for seed in (0, 1)]
+
+
+def test_a_tracker_shown_some_frames_takes_them_for_neighbours():
+    box = np.array([[0, 0, 10, 10.0]])
+    found = people(frame=[0, 4, 6, 8], box=np.repeat(box, 4, 0))
+    assert track(found, FrameToFrame(), 9).track.tolist() == [0, 1, 2, 3]
+    assert track(found, FrameToFrame(), 9, which=[0, 4, 8]).track.tolist() == [0, 0, -1, 0]
+
+
+def test_networks_are_measured_as_evaluate_does(small_world):
+    videos, runs = small_world
+    whole = networks.Runs(videos, runs, .5, .3)
+    expected, tracked = [], []
+    for run in runs:
+        boxes = [p.replace(joint_score=np.repeat(p.score[:, None], 15, 1)) for p in run]
+        expected.append(evaluation.evaluate(videos, boxes).total("AP"))
+        found = [networks._tracked(p, v, .5, .3) for p, v in zip(run, videos)]
+        assert all(v.labelled[p.frame].all() and (p.track >= 0).all() for p, v in zip(found, videos))
+        tracked.append(evaluation.evaluate(videos, found).mota)
+    assert whole.ap() == pytest.approx(np.mean(expected))
+    assert whole.row()["MOTA Total"] == pytest.approx(np.mean(tracked))
+    assert whole.mota() == pytest.approx(np.mean(tracked), abs=1e-6)       # the runs have the same objects
+
+
+def test_weights_choose_videos_and_runs(small_world):
+    videos, runs = small_world
+    both, second = networks.Runs(videos, runs, .5, .3), networks.Runs(videos, runs[1:], .5, .3)
+    assert both.ap(None, [0, 1]) == second.ap() and both.mota(None, [0, 1]) == second.mota(None, [7, 7])
+    part = networks.Runs(videos[:2], [run[:2] for run in runs], .5, .3)
+    assert both.ap(np.array([1, 1, 0, 0])) == pytest.approx(part.ap())
+    assert both.mota(np.array([1, 1, 0, 0.])) == pytest.approx(part.mota())
+
+
+def test_a_network_is_no_better_than_itself(small_world):
+    runs = networks.Runs(*small_world, .5, .3)
+    same = {name: runs for name in ("2d", "centre", "mean", "truth", "fpn", "rfcn")}
+    same |= {f"{style}-{init}": runs for style in networks.STYLES for init in networks.INITS}
+    for claim in networks.MEASURES:
+        result = networks.result(claim, same, 4, 2, draws=5)
+        assert result.estimate == 0 and result.interval == (0, 0), claim
+
+
+def test_each_claim_about_inflation_turns_with_the_networks_it_names(small_world):
+    """Worse detections (twice: half the people lost, or every box moved) in place of one network."""
+    videos, runs = small_world
+    good = networks.Runs(videos, runs, .5, .3)
+    bad = networks.Runs(videos, [[p[::2] for p in run] for run in runs], .5, .3)
+    every = ["2d", "centre", "mean", "truth", "fpn", "rfcn"]
+    every += [f"{style}-{init}" for style in networks.STYLES for init in networks.INITS]
+    needs_better = {"PT-C2": ["mean"], "PT-C3": ["centre", "mean"], "DT-C8": ["2d-scratch", "2d-pretrained"],
+                    "DT-C9": ["mean-scratch", "mean-pretrained"],
+                    "DT-C10": [f"{style}-scratch" for style in networks.STYLES]}
+    for claim, worse in needs_better.items():
+        for losers, sign in ((worse, 1), (set(every) - set(worse), -1)):
+            given = {name: bad if name in losers else good for name in every}
+            assert sign * networks.result(claim, given, 4, 2, draws=5).estimate > 0, claim
+    steps = {"truth": good, "fpn": bad, "rfcn": bad}
+    assert networks.MEASURES["LT-C3"](steps, None, None) == 0      # one step of two is missing

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from urllib.error import URLError
 
 import numpy as np
@@ -234,12 +235,47 @@ def test_a_detector_of_another_kind_takes_the_body_alone(tmp_path):
     assert not body["layer3.0.conv1.offset.weight"].any()
 
 
-PREDICTED = {training.predictions_file(plan, split): plan for plan in PLANS.values() for split in ("val", "test")}
+SPLITS = ("val", "test", "tune", "frozen-val")
+PREDICTED = {training.predictions_file(plan, split): plan for plan in PLANS.values() for split in SPLITS}
 HERE = [path for path in PREDICTED if path.exists()]
 
 
+def test_the_main_networks_predictions_are_shipped():
+    main = stage_one()["keypoint_rcnn"]
+    assert {training.predictions_file(main, split) for split in ("val", "test", "tune")} <= set(HERE)
+
+
 def test_shipped_predictions_name_their_weights():
-    assert HERE and all(predictions.load(path)[1]["weights"] == PREDICTED[path].file for path in HERE)
+    assert all(predictions.load(path)[1]["weights"] == PREDICTED[path].file for path in HERE)
+
+
+def test_videos_for_tuning_are_seen_by_no_network():
+    seen = {v.name for v in puppets.videos("train", n=860, render=False)}
+    tuning = training.videos_of("tune", 3)
+    assert len(tuning) == 3 and not seen & {v.name for v in tuning}
+    assert [v.name for v in training.videos_of("val", 2)] == [v.name for v in puppets.videos("val", n=2)]
+
+
+def test_frozen_clips_show_one_frame_and_keep_its_number():
+    plan, video = stage_one()["tubes-centre-scratch"], puppets.videos("val", n=1)[0]
+    torch.manual_seed(0)
+    model = tubes.build(plan.network)
+    found = training.detect_frozen(plan, model, video, [5, 9])
+    alone = tubes.detect(model, [video.frames[9]])
+    assert set(found.frame) <= {5, 9} and len(found.at(9)) == len(alone)
+    np.testing.assert_allclose(found.at(9).box, alone.box)
+
+
+def test_joints_in_given_boxes_are_kept_with_their_source(tmp_path, monkeypatch):
+    plan = stage_one()["keypoint_rcnn"]
+    video = puppets.videos("val", n=1)[0]
+    given = video.people[np.isin(video.people.frame, [3, 4])]
+    given = given[(given.box[:, 2:] - given.box[:, :2] > 1).all(1)]
+    path = training.predict_in_boxes(plan, [given], "truth", "val", folder=tmp_path)
+    stored, facts = predictions.load(path)
+    assert path.name == f"{Path(plan.file).stem}-truth-val.npz" and facts["boxes"] == "truth"
+    assert facts["weights"] == plan.file and "log" in facts["training"]
+    np.testing.assert_allclose(stored[video.name].box, given.box, atol=1 / 64)
 
 
 @pytest.mark.parametrize("path", [p for p in HERE if weights.FOLDER / PREDICTED[p].file in SHIPPED],
@@ -247,16 +283,18 @@ def test_shipped_predictions_name_their_weights():
 def test_shipped_predictions_are_the_networks_own(path):
     """The network runs again on three frames of the first and the last video."""
     stored, facts = predictions.load(path)
-    plan, split = PREDICTED[path], path.stem.rpartition("-")[2]
+    plan = PREDICTED[path]
+    split = next(s for s in SPLITS[::-1] if path.stem == f"{Path(plan.file).stem}-{s}")
     assert int(facts["seed"]) == plan.recipe.seed and facts["date"] and facts["device"]
-    videos = puppets.videos(split, n=len(stored))
+    videos = training.videos_of(split.removeprefix("frozen-"), len(stored))
     assert [v.name for v in videos] == list(stored)
     model = obtain(plan)
     for video in (videos[0], videos[-1]):
         which = {0, len(video) // 2, len(video) - 1}
         kept = stored[video.name]
         which = sorted(t for t in which if t in kept.frame)
-        again = training.detect(plan, model, video, which)
+        look = training.detect_frozen if split.startswith("frozen") else training.detect
+        again = look(plan, model, video, which)
         for t in which:
             a, b = again.at(t), kept.at(t)
             sure = lambda p: p[p.score > .1]          # at the floor itself rounding may decide

@@ -1,6 +1,6 @@
 """Inflation of 2-D networks to 3-D ones: every convolution gains an extent in time.
 
-Notebook 04 (PT §3.1, DT §3.2; papers.md 2.2). Centre inflation puts the 2-D kernel in the middle
+Notebook 04 (PT §3.1, DT §3.2). Centre inflation puts the 2-D kernel in the middle
 time slice and 0 elsewhere, mean inflation a T-th of it in every slice. ProTracker's form, at the
 end of the file, averages the inflated body over time and keeps 2-D heads.
 """
@@ -134,7 +134,7 @@ class Windows(Sequence):
     """Clips of `length` frames centred on each frame of a video, as uint8 (length, H, W, 3), read lazily.
 
     Beyond the ends the nearest frame is repeated, so a video shorter than a clip, even of one
-    frame, gives whole clips (DT, papers.md 2.2).
+    frame, gives whole clips (DT's released code).
     """
 
     def __init__(self, frames: Sequence[np.ndarray], length: int):

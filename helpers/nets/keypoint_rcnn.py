@@ -1,7 +1,7 @@
 """Frame-level Mask R-CNN for keypoints on torchvision's parts, and its detector variants.
 
 Notebook 03 rebuilds the proposals, RoIAlign and the keypoint loss by hand. Paper-sized it is
-Detect-and-Track's 2-D model (DT §3, papers.md 2.2), `SLIM` trains on a laptop's processor.
+Detect-and-Track's 2-D model (DT §3), `SLIM` trains on a laptop's processor.
 R-FCN and deformable bodies are LightTrack's detectors (LT-T2).
 """
 
@@ -30,7 +30,7 @@ from helpers.skeleton import FLIP, N_JOINTS
 HEATMAP, BOX_ROI, KEYPOINT_ROI = 56, 7, 14
 HEADS = ("fpn", "c4", "rfcn")
 KEYPOINT_CONVS = 8
-#: Detections with a lower score are left out (papers.md 2.2).
+#: Detections with a lower score are left out (DT's released code).
 SCORE_FLOOR = 0.05
 
 
@@ -238,7 +238,7 @@ def frame_batches(videos: Sequence[Video], batch: int, seed: int):
 # --- inference -------------------------------------------------------------------------------
 
 def decode(heat: torch.Tensor, boxes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Joints from the heatmaps of RoIs, as Detect-and-Track reads them (papers.md 2.2).
+    """Joints from the heatmaps of RoIs, as Detect-and-Track's released code reads them.
 
     heat (N, J, 56, 56) logits, boxes (N, 4) pixels → xy (N, J, 2) pixels, the logit at the
     maximum (N, J), unbounded, and the spatial softmax's probability there (N, J). A map is

@@ -1,7 +1,7 @@
 """Predictions in files: the detections and poses of a network on whole videos, small enough to ship.
 
 The ablations after notebook 03 start from them. Boxes keep 1/32 pixel; joints are stored as the
-cell of the box in which they were read (papers.md 2.2), so they come back exactly where they were.
+cell of the box in which they were read (`keypoint_rcnn.decode`), so they come back exactly where they were.
 """
 
 from __future__ import annotations

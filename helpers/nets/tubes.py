@@ -1,6 +1,6 @@
 """Detect-and-Track's 3-D Mask R-CNN: tubes of boxes through short clips, and joints in every slice.
 
-Notebook 04 builds its parts by hand (DT §3.2, papers.md 2.2). With clips of one frame it is a
+Notebook 04 builds its parts by hand (DT §3.2 and the released code). With clips of one frame it is a
 frame-level Mask R-CNN on one map, and inflating that one gives the 3-D network's start. `PAPER`
 is what the paper describes, `RELEASED` what the authors' code does (O-5, O-6, O-7).
 """
@@ -74,7 +74,7 @@ PAPER = TubeConfig(BodyConfig(18, stages=3, last_stride=1))
 RELEASED = TubeConfig(form="released", proposal_loss="sigmoid")
 #: The paper's form made small enough for a processor core.
 SLIM = TubeConfig(BodyConfig(18, width=16, stages=3, last_stride=1), short_side=180, long_side=320,
-                  anchor_sizes=(24, 48, 96), anchor_ratios=(1.0, 2.0, 4.0), keypoint_width=48, rois=32,
+                  anchor_sizes=(24, 48, 96), anchor_ratios=(1.0, 2.0, 4.0), keypoint_width=48, rois=16,
                   proposals=100, frozen_norm=False)
 
 
@@ -354,7 +354,7 @@ def _classification(logits, label) -> torch.Tensor:
 # --- training targets --------------------------------------------------------------------------
 
 def tube_target(truth: People, frames: Sequence[int], size: tuple[int, int]) -> dict[str, torch.Tensor]:
-    """Ground-truth tubes of a clip: the union of the tracks in its frames (DT, papers.md 2.2).
+    """Ground-truth tubes of a clip: the union of the tracks in its frames (DT's released code).
 
     size (width, height). tubes (n, T, 4) px, visible (n, T), keypoints (n, T, 15, 3) with
     1 = annotated in the last column. Where a person is absent the nearest visible frame's box
