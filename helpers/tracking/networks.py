@@ -20,6 +20,10 @@ from helpers.tracking.comparison import mota
 from helpers.tracking.detections import keep_confident
 from helpers.tracking.frame_to_frame import FrameToFrame
 
+#: People scored lower and joints with a lower logit are dropped before tracking. Notebook 03 chooses both, for
+#: the main network, on videos that no network has seen, and asserts that they are these.
+PERSON, LOGIT = 0.5, 2.0
+
 
 class Runs:
     """What S training runs of one network found in the same V videos, and how good it is.
@@ -30,8 +34,8 @@ class Runs:
     stands for every seed (boxes from the annotation have no seed).
     """
 
-    def __init__(self, videos: Sequence[Video], detections: Sequence[Sequence[People]], person: float,
-                 joint: float):
+    def __init__(self, videos: Sequence[Video], detections: Sequence[Sequence[People]], person: float = PERSON,
+                 joint: float = LOGIT):
         self.samples = [evaluation.ap_samples(evaluation.pair_up(videos, [box_confidence(p) for p in run]))
                         for run in detections]
         counts = [evaluation.clear_mot(videos, [_tracked(p, v, person, joint) for p, v in zip(run, videos)])
