@@ -1,4 +1,4 @@
-"""The command line: `python -m helpers {reproduce,evaluate,ledger,puppets,fetch}`.
+"""The command line: `python -m helpers {reproduce,evaluate,track,ledger,puppets,fetch}`.
 
 Exit status 0: done; 1: bad input or a failed notebook, said in one sentence; 2: wrong
 usage. Each command imports what it needs only when it runs, so `evaluate` starts
@@ -50,6 +50,20 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--compat", choices=["poseval"], help="count as the official toolkit does, quirks included")
     p.add_argument("--json", metavar="FILE", type=Path, help="also write all numbers to FILE")
     p.set_defaults(run=_evaluate)
+
+    p = commands.add_parser("track", help="give the predictions of any pose estimator track ids")
+    p.add_argument("predictions", metavar="PRED_DIR", type=Path, help="folder of PoseTrack'18 files, track ids not needed")
+    p.add_argument("--method", required=True, choices=["iou", "oks", "keypoints", "pckh"],
+                   help="what makes people of two frames alike: their boxes' overlap, object keypoint similarity, "
+                        "mean joint distance, or the share of near joints")
+    p.add_argument("--out", required=True, metavar="DIR", type=Path, help="folder for the same files with track ids")
+    p.add_argument("--matcher", default="hungarian", choices=["hungarian", "greedy"])
+    p.add_argument("--memory", type=int, default=1, metavar="K", help="frames a lost track is remembered (default 1)")
+    p.add_argument("--limit", type=float, default=float("inf"), metavar="COST",
+                   help="never link above this cost: 1 - similarity, pixels for keypoints (default: no limit)")
+    p.add_argument("--person", type=float, default=float("-inf"), metavar="SCORE", help="drop people scored lower")
+    p.add_argument("--joint", type=float, default=float("-inf"), metavar="SCORE", help="drop joints scored lower")
+    p.set_defaults(run=_track)
 
     p = commands.add_parser("ledger", help="every published claim with its verdict")
     p.add_argument("--json", action="store_true", help="print a JSON list instead of a table")
@@ -120,6 +134,20 @@ def _print_scores(scores) -> None:
     for name in ("AP", "MOTA", "MOTP", "precision", "recall", "HOTA"):
         print(f"{name:10}" + "".join(f"{v:10.1f}" for v in scores.groups(name).values()))
     print(f"{'switches':10}{scores.total('switches'):{10 * len(columns)}.0f}")
+
+
+def _track(a) -> int:
+    from functools import partial
+
+    from helpers.tracking import costs, matching
+    from helpers.tracking.files import track_files
+    from helpers.tracking.frame_to_frame import FrameToFrame
+    if a.memory < 1:
+        raise WorkbookError(f"--memory {a.memory}: at least 1 frame is needed.")
+    tracker = partial(FrameToFrame, costs.BY_NAME[a.method], getattr(matching, a.matcher), a.limit, a.memory)
+    for path, people, ids in track_files(a.predictions, a.out, tracker, a.person, a.joint):
+        print(f"{path}: {people} people, {ids} tracks")
+    return 0
 
 
 def _ledger(a) -> int:

@@ -13,6 +13,8 @@ import pytest
 from helpers import evaluation, puppets
 from helpers.__main__ import main
 from helpers.datasets.posetrack import read_posetrack, write_posetrack18
+from helpers.tracking import costs
+from helpers.tracking.frame_to_frame import FrameToFrame
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -35,7 +37,7 @@ def run(*arguments, **env):
                           cwd=ROOT, env={**os.environ, **env})
 
 
-@pytest.mark.parametrize("command", ["", "reproduce", "evaluate", "ledger", "puppets", "fetch"])
+@pytest.mark.parametrize("command", ["", "reproduce", "evaluate", "track", "ledger", "puppets", "fetch"])
 def test_help(command):
     done = run(*([command] if command else []), "--help")
     assert done.returncode == 0 and "usage: python -m helpers" in done.stdout
@@ -115,3 +117,84 @@ def test_puppets_exports_a_folder_that_reads_back(tmp_path):
     expected, = puppets.videos("val", n=1)
     np.testing.assert_allclose(video.people.xy[video.people.present], expected.people.xy[expected.people.present], atol=1e-6)
     assert video.frames[0].shape == (expected.size[1], expected.size[0], 3)
+
+
+# --- track ----------------------------------------------------------------------------------------
+
+@pytest.fixture
+def untracked(folders, tmp_path):
+    """The predictions' folder without track ids, as a pose estimator would write it."""
+    root, _, _ = folders
+    folder = tmp_path / "untracked"
+    folder.mkdir()
+    for file in (root / "pred").glob("*.json"):
+        content = json.loads(file.read_text())
+        for a in content["annotations"]:
+            del a["track_id"]
+        (folder / file.name).write_text(json.dumps(content))
+    return folder
+
+
+@pytest.mark.parametrize("method", ["iou", "oks", "keypoints", "pckh"])
+def test_track_then_evaluate(folders, untracked, tmp_path, method, capsys):
+    root, videos, _ = folders
+    out = tmp_path / "tracked"
+    assert main(["track", str(untracked), "--method", method, "--out", str(out)]) == 0
+    assert main(["evaluate", str(root / "gt"), str(out), "--json", str(tmp_path / "s.json")]) == 0
+    assert json.loads((tmp_path / "s.json").read_text())["MOTA"]["total"] > 80
+    for file in untracked.glob("*.json"):       # nothing but the ids is new
+        before, after = json.loads(file.read_text()), json.loads((out / file.name).read_text())
+        for a in after["annotations"]:
+            assert a.pop("track_id") >= 0
+        assert before == after
+
+
+def test_track_gives_the_ids_that_single_steps_give(folders, untracked, tmp_path):
+    out = tmp_path / "tracked"
+    main(["track", str(untracked), "--method", "oks", "--out", str(out), "--memory", "3", "--limit", ".9"])
+    for video in read_posetrack(out):
+        tracker = FrameToFrame(costs.oks_cost, limit=.9, memory=3)
+        frames = np.flatnonzero(video.labelled)
+        ids = np.concatenate([tracker.step(video.people.at(t)) for t in frames])
+        assert np.array_equal(ids, video.people.track)
+
+
+def test_track_leaves_out_what_is_not_sure(untracked, tmp_path):
+    out = tmp_path / "tracked"
+    main(["track", str(untracked), "--method", "iou", "--out", str(out), "--joint", ".5"])
+    for file in untracked.glob("*.json"):
+        before, after = (json.loads((folder / file.name).read_text()) for folder in (untracked, out))
+        scores = np.array([a["scores"] for a in after["annotations"]])
+        points = np.array([a["keypoints"] for a in after["annotations"]]).reshape(len(scores), -1, 3)
+        stored = (points != 0).any(-1)
+        assert (scores[stored] >= .5).all() and stored.any(1).all()
+        assert stored.sum() < sum(np.count_nonzero(a["keypoints"][2::3]) for a in before["annotations"])
+
+
+def test_an_empty_frame_breaks_a_track_and_an_unlabelled_one_does_not(untracked, tmp_path):
+    file = next(iter(sorted(untracked.glob("*.json"))))
+    content = json.loads(file.read_text())
+    one = content["annotations"][0]
+    images = content["images"][:3]
+    two = [one | {"image_id": images[0]["id"]}, one | {"image_id": images[2]["id"]}]
+    for flag, expected in ((True, [0, 1]), (False, [0, 0])):
+        images[1]["is_labeled"] = flag
+        alone = tmp_path / f"alone_{flag}"
+        alone.mkdir()
+        (alone / "v.json").write_text(json.dumps(content | {"images": images, "annotations": two}))
+        main(["track", str(alone), "--method", "iou", "--out", str(tmp_path / f"out_{flag}")])
+        after = json.loads((tmp_path / f"out_{flag}" / "v.json").read_text())
+        assert [a["track_id"] for a in after["annotations"]] == expected
+
+
+def test_track_refuses_in_one_sentence(untracked, tmp_path, capsys):
+    method = ["--method", "iou", "--out"]
+    assert main(["track", str(tmp_path / "nowhere"), *method, str(tmp_path / "o")]) == 1
+    assert "no such file or folder" in capsys.readouterr().err
+    assert main(["track", str(untracked), *method, str(untracked)]) == 1
+    assert "is the folder that is read" in capsys.readouterr().err
+    assert main(["track", str(untracked), *method, str(tmp_path / "o"), "--memory", "0"]) == 1
+    assert "at least 1 frame" in capsys.readouterr().err
+    (untracked / "broken.json").write_text('{"annolist": []}')
+    assert main(["track", str(untracked), *method, str(tmp_path / "o")]) == 1
+    assert "no file of PoseTrack'18" in capsys.readouterr().err

@@ -72,6 +72,41 @@ def read_posetrack21(path, images=None) -> list[Video]:
     return _read(path, images, None, wanted="'18")
 
 
+def read_detections(path) -> list[tuple[Video, dict]]:
+    """Predictions in PoseTrack'18 form that need no track ids: (video, its JSON content) of every file.
+
+    `people.track` is each person's place among the file's `annotations`, for `with_tracks`;
+    track ids that are there are not looked at. Arguments and errors as in `read_posetrack18`.
+    """
+    out = []
+    for file in _files(Path(path)):
+        content = load_json(file)
+        if not isinstance(content, dict) or "annolist" in content:
+            raise WorkbookError(f"{file}: is no file of PoseTrack'18; images, annotations and categories are needed.")
+        numbered = [a | {"track_id": k} for k, a in enumerate(_objects(file, content, "annotations"))]
+        out.append((_video18(file, content | {"annotations": numbered}, None, None), content))
+    return out
+
+
+def with_tracks(content: dict, tracked: People, place: np.ndarray) -> dict:
+    """A file's content with the track ids of `tracked`, everything else as it was.
+
+    place (N,): each person's annotation; annotations of nobody are left out, and joints that
+    a person no longer has become 0, 0, 0.
+    """
+    order, annotations = np.argsort(place), []
+    names = content["categories"][0]["keypoints"]
+    kept_joints = dict(zip(JOINTS, tracked.present.T))
+    for i in order:
+        entry = content["annotations"][place[i]] | {"track_id": int(tracked.track[i])}
+        points = list(entry["keypoints"])
+        for j, name in enumerate(names):
+            if name in kept_joints and not kept_joints[name][i]:
+                points[3 * j:3 * j + 3] = [0, 0, 0]
+        annotations.append(entry | {"keypoints": points})
+    return content | {"annotations": annotations}
+
+
 def _read(path, images, max_track, wanted=None) -> list[Video]:
     path = Path(path)
     root = _image_root(path, images)

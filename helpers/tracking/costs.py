@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from helpers.geometry import box_iou, joint_distances, pairwise_distance
+from helpers.geometry import box_iou, joint_distances, oks, pairwise_distance
 from helpers.people import People
 from helpers.skeleton import INDEX
 
@@ -39,3 +39,12 @@ def joint_distance_cost(previous: People, current: People) -> np.ndarray:
     person's head or box size it links more true pairs wrongly (notebook 06).
     """
     return pairwise_distance(previous, current)
+
+
+def oks_cost(previous: People, current: People) -> np.ndarray:
+    """1 − object keypoint similarity (N, M), in [0, 1], scaled by the current person's box area (SB §3.3)."""
+    return 1.0 - oks(previous, current)
+
+
+#: The costs that need nothing but boxes and joints, as the command line names them.
+BY_NAME = {"iou": box_cost, "oks": oks_cost, "keypoints": joint_distance_cost, "pckh": pck_cost}

@@ -151,8 +151,13 @@ def _detections(frame, xy, present, joint_score, score) -> People:
                   joint_score=np.where(present, joint_score.clip(.01, .99), 0), score=score.clip(.001, .999))
 
 
-def keep_confident(detections: People, person: float = 0.0, joint: float = 0.0) -> People:
-    """Drop people scored below `person` and joints scored below `joint`; who has no joint left goes too."""
-    kept = detections[detections.score >= person]
-    kept = kept.replace(present=kept.present & (kept.joint_score >= joint))
+def keep_confident(detections: People, person: float = 0.0, joint: float = 0.0, area: float = 0.0) -> People:
+    """Drop people scored below `person` or with a box below `area` px², and joints scored below `joint`.
+
+    Who has no joint left goes too. −inf keeps joints that have no score.
+    """
+    sides = (detections.box[:, 2:] - detections.box[:, :2]).clip(min=0)
+    kept = detections[(detections.score >= person) & ~(sides.prod(1) < area)]
+    if joint > -np.inf:
+        kept = kept.replace(present=kept.present & (kept.joint_score >= joint))
     return kept[kept.present.any(1)]
