@@ -26,7 +26,9 @@ from helpers.nets import inflate, keypoint_rcnn, predictions, tubes
 from helpers.people import People, Video, concatenate
 from helpers.weights import device as find_device
 
-CHECKPOINTS = Path(__file__).resolve().parent.parent / "build" / "checkpoints"
+#: What is trained or predicted here, as against what ships in data/.
+BUILD = Path(__file__).resolve().parent.parent / "build"
+CHECKPOINTS = BUILD / "checkpoints"
 #: Gradients are cut to this norm; the rate falls along a cosine to this share of its peak.
 LARGEST_NORM, LAST_SHARE = 10.0, 0.02
 
@@ -153,44 +155,78 @@ WIDE = "PuppetTrack train, videos 0 to 859"
 _SPANS = {STILLS: (60, 860), TRAIN: (0, 60), WIDE: (0, 860)}
 
 
-def stage_one(seed: int = 0) -> dict[str, Plan]:
-    """The slim networks that ship with the workbook or that its ablations train, by label."""
-    stills = Plan("keypoint_rcnn-stills", keypoint_rcnn.SLIM, Recipe(STILLS, 800, 1200))
+#: Networks by size: frame-level keypoint network and tube network. "paper" is as large as the papers' and asks for
+#: a GPU; its normalisation learns, too, because here it starts from random weights.
+SIZES = {"slim": (keypoint_rcnn.SLIM, tubes.SLIM),
+         "paper": (replace(keypoint_rcnn.PAPER_R50, frozen_norm=False), replace(tubes.PAPER, frozen_norm=False))}
+
+
+def stage_one(seed: int = 0, size: str = "slim") -> dict[str, Plan]:
+    """The networks that ship with the workbook or that its ablations train, by label.
+
+    size: "slim" or "paper", the same plans with the papers' networks. Raises WorkbookError for another.
+    """
+    if size not in SIZES:
+        raise WorkbookError(f"size {size!r} of the networks is unknown; there are {', '.join(SIZES)}.")
+    frame, tube = SIZES[size]
+    stills = Plan("keypoint_rcnn-stills", frame, Recipe(STILLS, 800, 1200))
     tuned = lambda steps: Recipe(TRAIN, 60, steps, rate=5e-4, seed=seed, start=stills.file)
-    middle = Plan("keypoint_rcnn-middle", keypoint_rcnn.SLIM, tuned(900), stills)
-    wide = Plan("keypoint_rcnn-wide", keypoint_rcnn.SLIM,
-                Recipe(WIDE, 860, 1500, rate=6e-4, seed=seed, start=middle.file), middle)
+    middle = Plan("keypoint_rcnn-middle", frame, tuned(900), stills)
+    wide = Plan("keypoint_rcnn-wide", frame, Recipe(WIDE, 860, 1500, rate=6e-4, seed=seed, start=middle.file), middle)
     # Another seed for the last stretch, else it would draw the frames of the one before again.
     last = Recipe(WIDE, 860, 900, rate=3e-4, seed=seed + 100, start=wide.file)
-    plans = [stills, middle, wide, Plan("keypoint_rcnn", keypoint_rcnn.SLIM, last, wide),
-             Plan("averaged-2d", keypoint_rcnn.SLIM, tuned(ABLATION_STEPS), stills)]
-    for scheme in inflate.SCHEMES:
-        plans.append(Plan(f"averaged-{scheme}", inflate.AveragedConfig(keypoint_rcnn.SLIM, scheme=scheme),
-                          tuned(ABLATION_STEPS), stills))
-    deformable = replace(keypoint_rcnn.SLIM_BODY, deformable=True)
-    for kind, head, body in (("fpn", "fpn", deformable), ("rfcn", "rfcn", deformable),
-                             ("plain", "fpn", keypoint_rcnn.SLIM_BODY)):
-        network = replace(keypoint_rcnn.SLIM, head=head, joints=0, body=body)
-        recipe = Recipe(TRAIN, 60, DETECTOR_STEPS, seed=seed, start=stills.file)
-        plans.append(Plan(f"detector-{kind}", network, recipe, stills))
-    for depth, head in BACKBONES:
-        network = replace(keypoint_rcnn.SLIM, head=head, body=replace(keypoint_rcnn.SLIM_BODY, depth=depth))
-        plans.append(Plan(f"backbone-{depth}-{head}", network, Recipe(STILLS, 800, BACKBONE_STEPS, seed=seed)))
-    flat = tubes.frame_config(tubes.SLIM)
-    known = Plan("tubes-stills", flat, Recipe(STILLS, 800, 1200))
-    plans.append(known)
-    scratch = Recipe(TRAIN, 60, TUBE_STEPS, seed=seed)
-    pretrained = replace(scratch, rate=5e-4, start=known.file)
-    for form, network in (("2d", flat), ("centre", tubes.SLIM), ("mean", replace(tubes.SLIM, scheme="mean"))):
-        plans += [Plan(f"tubes-{form}-scratch", network, scratch),
-                  Plan(f"tubes-{form}-pretrained", network, pretrained, known)]
-    frames = replace(pretrained, batch=scratch.batch * tubes.SLIM.frames)
-    plans.append(Plan("tubes-2d-as_many_frames", flat, frames, known))
+    plans = [stills, middle, wide, Plan("keypoint_rcnn", frame, last, wide)]
+    for kind, part in (("averaged", replace(frame, frozen_norm=True)), ("averaged_norm", frame)):
+        plans.append(Plan(f"{kind}-2d", part, tuned(ABLATION_STEPS), stills))
+        plans += [Plan(f"{kind}-{scheme}", inflate.AveragedConfig(part, scheme=scheme), tuned(ABLATION_STEPS), stills)
+                  for scheme in inflate.SCHEMES]
+    plans += _detectors(frame, stills, seed) + _bodies(frame, seed) + _tube_networks(tube, seed)
     return {plan.label: plan for plan in plans}
 
 
+def _detectors(frame, stills: Plan, seed: int) -> list[Plan]:
+    """LightTrack's two detectors, with a deformable last stage, and the plain pyramid."""
+    recipe = Recipe(TRAIN, 60, DETECTOR_STEPS, seed=seed, start=stills.file)
+    deformable = replace(frame.body, deformable=True)
+    kinds = (("fpn", "fpn", deformable), ("rfcn", "rfcn", deformable), ("plain", "fpn", frame.body))
+    return [Plan(f"detector-{kind}", _with_head(frame, head, body, joints=0), recipe, stills)
+            for kind, head, body in kinds]
+
+
+def _bodies(frame, seed: int) -> list[Plan]:
+    """Bodies of several depths, with and without a pyramid, from scratch."""
+    recipe = Recipe(STILLS, 800, BACKBONE_STEPS, seed=seed)
+    return [Plan(f"backbone-{depth}-{head}", _with_head(frame, head, replace(frame.body, depth=depth)), recipe)
+            for depth, head in BACKBONES]
+
+
+def _with_head(frame, head: str, body, **changes):
+    """Without a pyramid the body ends after its third stage: the next one is the box head."""
+    body = body if head == "fpn" else replace(body, stages=min(body.stages, 3))
+    return replace(frame, head=head, body=body, **changes)
+
+
+def _tube_networks(tube, seed: int) -> list[Plan]:
+    """DT-T5: three networks, two starts; and the 2-D one on as many frames a step as the 3-D ones see.
+
+    As in the papers' code the pre-trained ones keep their normalisation as it came; "norm" are
+    the same with one that learns, as it must from scratch.
+    """
+    flat = tubes.frame_config(tube)
+    known = Plan("tubes-stills", flat, Recipe(STILLS, 800, 1200))
+    scratch = Recipe(TRAIN, 60, TUBE_STEPS, seed=seed)
+    pretrained = replace(scratch, rate=5e-4, start=known.file)
+    plans = [known]
+    for form, network in (("2d", flat), ("centre", tube), ("mean", replace(tube, scheme="mean"))):
+        plans += [Plan(f"tubes-{form}-scratch", network, scratch),
+                  Plan(f"tubes-{form}-pretrained", replace(network, frozen_norm=True), pretrained, known),
+                  Plan(f"tubes-{form}-norm", network, pretrained, known)]
+    frames = replace(pretrained, batch=scratch.batch * tube.frames)
+    return plans + [Plan("tubes-2d-as_many_frames", replace(flat, frozen_norm=True), frames, known)]
+
+
 #: Budgets of the ablations, in steps.
-ABLATION_STEPS, DETECTOR_STEPS, BACKBONE_STEPS, TUBE_STEPS = 80, 200, 250, 250
+ABLATION_STEPS, DETECTOR_STEPS, BACKBONE_STEPS, TUBE_STEPS = 80, 200, 150, 250
 #: Depth and head of the networks that compare bodies, all from scratch.
 BACKBONES = ((18, "fpn"), (34, "fpn"), (50, "fpn"), (18, "c4"))
 
@@ -203,11 +239,14 @@ def begin(plan: Plan, folder: Path = weights.FOLDER) -> nn.Module:
     first = weights.load(folder / plan.start.file, _build(plan.start.network), plan.start.configuration)
     if isinstance(plan.network, inflate.AveragedConfig):
         return inflate.averaged(first, plan.network)
-    if isinstance(plan.network, tubes.TubeConfig) and plan.network != plan.start.network:
+    if isinstance(plan.network, tubes.TubeConfig) and plan.network.frames > 1:
         return tubes.inflated(first, plan.network)
-    if plan.network != plan.start.network:
-        return _with_body(_build(plan.network), first)
-    return first
+    if plan.network == plan.start.network:
+        return first
+    if plan.network == replace(plan.start.network, frozen_norm=True):
+        keypoint_rcnn.freeze_norm(first)
+        return first
+    return _with_body(_build(plan.network), first)
 
 
 def _at_random(network) -> nn.Module:
@@ -332,6 +371,24 @@ def _facts(plan: Plan, split: str, n: int, device: str, weights_folder: Path) ->
 def predictions_file(plan: Plan, split: str, folder: Path = predictions.FOLDER) -> Path:
     """Where the plan's predictions on a split are kept."""
     return folder / f"{Path(plan.file).stem}-{split}.npz"
+
+
+def found_by(plan: Plan, split: str, n: int, frozen: bool = False,
+             device: str | None = None) -> tuple[list[People], dict]:
+    """What a plan's network found in the labelled frames of a split's first n videos, and the file's facts.
+
+    From the file that ships or was made here before; else, where a device is named, the
+    network is trained and run on it now, and kept in build/. Raises WorkbookError otherwise.
+    """
+    name = f"frozen-{split}" if frozen else split
+    paths = [predictions_file(plan, name, folder) for folder in (predictions.FOLDER, BUILD / "predictions")]
+    path = next((p for p in paths if p.exists()), None)
+    if path is None:
+        if device is None:
+            raise WorkbookError(f"{paths[0]}: is missing; the gpu profile trains the network and makes it.")
+        path = predict(plan, split, n, True, device, frozen, BUILD / "weights", BUILD / "predictions")
+    stored, facts = predictions.load(path)
+    return predictions.of_videos(stored, [v.name for v in videos_of(split, n)]), facts
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 """Mask R-CNN, R-FCN, deformable convolution, inflation and tubes against torchvision and by hand."""
 
+from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
@@ -266,6 +267,27 @@ def test_frozen_normalisation_does_not_move():
     before = {k: v.clone() for k, v in model.state_dict().items() if "running" in k}
     model([keypoint_rcnn.image_tensor(noise()[0])], [keypoint_rcnn.target(someone(), (128, 96))])
     assert before and all(torch.equal(v, model.state_dict()[k]) for k, v in before.items())
+
+
+def test_frozen_normalisation_of_clips_is_batch_normalisation_that_stands_still():
+    torch.manual_seed(0)
+    learns = nn.Sequential(nn.BatchNorm3d(4)).train()
+    for _ in range(3):
+        learns(torch.randn(2, 4, 3, 5, 6) * 3 + 1)
+    learns.eval()
+    fixed = nn.Sequential(deepcopy(learns[0]))
+    keypoint_rcnn.freeze_norm(fixed)
+    clip = torch.randn(2, 4, 3, 5, 6)
+    torch.testing.assert_close(fixed.train()(clip), learns(clip))
+    assert not list(fixed.parameters())
+    torch.testing.assert_close(fixed(clip), learns(clip))          # a forward pass in training moved nothing
+
+
+@pytest.mark.parametrize("config", [replace(tubes.SLIM, frozen_norm=True), tubes.PAPER, tubes.RELEASED])
+def test_a_tube_network_with_frozen_normalisation_has_no_other(config):
+    kinds = {type(m) for m in tubes.build(config).modules()}
+    assert not any(issubclass(kind, nn.modules.batchnorm._BatchNorm) for kind in kinds)
+    assert keypoint_rcnn.FrozenBatchNorm3d in kinds
 
 
 def test_target_leaves_out_people_without_area_and_mirrors_back():

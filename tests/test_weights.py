@@ -225,6 +225,22 @@ def test_a_plan_trains_what_it_starts_from_first_and_inflates_it(tmp_path, monke
     assert {p.name for p in tmp_path.glob("*.safetensors")} == {first.file, plan.file}
 
 
+@pytest.mark.parametrize("label", ["averaged-2d", "averaged-centre", "tubes-2d-pretrained", "tubes-centre-pretrained"])
+def test_fixed_normalisation_starts_where_the_learnt_one_ended(label, tmp_path):
+    """On a clip that stands still a 2-D and a centre-inflated network find what their start finds."""
+    plan = stage_one()[label]
+    torch.manual_seed(1)
+    source = training._build(plan.start.network)
+    weights.save(tmp_path / plan.start.file, source, plan.start.configuration, half=False)
+    model = training.begin(plan, tmp_path)
+    assert not [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    video = puppets.videos("val", n=1)[0]
+    before = training.detect(plan.start, source, replace(video, frames=[video.frames[9]]))
+    after = training.detect(plan, model, replace(video, frames=[video.frames[9]]))
+    assert len(after) == len(before) and model.state_dict().keys() == training._build(plan.network).state_dict().keys()
+    np.testing.assert_allclose(after.box, before.box, atol=.05)
+
+
 def test_a_detector_of_another_kind_takes_the_body_alone(tmp_path):
     plan = stage_one()["detector-rfcn"]
     source = keypoint_rcnn.build(plan.start.network)
@@ -302,3 +318,14 @@ def test_shipped_predictions_are_the_networks_own(path):
             assert len(a) == len(b)
             assert np.abs(a.box - b.box).max(initial=0) < .1 and np.abs(a.score - b.score).max(initial=0) < .01
             assert (np.abs(a.xy - b.xy).max(-1) > .1).mean() < .01 if len(a) else True      # a tie may move one
+
+
+def test_paper_sized_plans_are_the_same_plans_with_larger_networks():
+    slim, paper = stage_one(), stage_one(size="paper")
+    assert slim.keys() == paper.keys() and not {p.file for p in slim.values()} & {p.file for p in paper.values()}
+    for label in ("detector-rfcn", "backbone-18-c4", "tubes-mean-pretrained"):
+        model = training._build(paper[label].network)
+        assert paper[label].recipe.steps == slim[label].recipe.steps
+        assert sum(p.numel() for p in model.parameters()) > 8e6
+    with pytest.raises(WorkbookError, match="size 'huge' of the networks is unknown; there are slim, paper"):
+        stage_one(size="huge")

@@ -184,6 +184,8 @@ def averaged(model: nn.Module, config: AveragedConfig) -> nn.Module:
     It takes what `Windows` gives; heads are copies of the frame-level ones.
     """
     model = deepcopy(model)
+    if config.frame.frozen_norm:
+        keypoint_rcnn.freeze_norm(model)
     model.backbone.body = AveragedBody(model.backbone.body, config)
     model.transform.image_mean = list(model.transform.image_mean) * config.frames
     model.transform.image_std = list(model.transform.image_std) * config.frames

@@ -165,11 +165,19 @@ def _box_parts(config, backbone, pool) -> dict:
                 box_predictor=FastRCNNPredictor(config.box_width, 2))
 
 
+class FrozenBatchNorm3d(FrozenBatchNorm2d):
+    """torchvision's fixed scale and shift for clips (B, C, T, H, W)."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x.flatten(2, 3)).unflatten(2, x.shape[2:4])
+
+
 def freeze_norm(model: nn.Module) -> None:
     """Batch normalisation becomes a fixed scale and shift, in place, as Detectron's affine layers."""
+    kinds = {nn.BatchNorm2d: FrozenBatchNorm2d, nn.BatchNorm3d: FrozenBatchNorm3d}
     for name, module in model.named_children():
-        if isinstance(module, nn.BatchNorm2d):
-            frozen = FrozenBatchNorm2d(module.num_features, module.eps)
+        if type(module) in kinds:
+            frozen = kinds[type(module)](module.num_features, module.eps)
             frozen.load_state_dict(module.state_dict())
             setattr(model, name, frozen)
         else:
