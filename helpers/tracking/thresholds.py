@@ -1,0 +1,341 @@
+"""Thresholds between a pose network and its tracker: what they drop, and what AP and MOTA make of it.
+
+Notebook 05 fills PT-T2, DT-T1, PT-T5 and KT-T4 with it. The order is that of Detect-and-Track's code: boxes
+are dropped before linking, boxes and joints once more at export (O-24, O-25). Everything is paired: a
+bootstrap draws videos and seeds for all thresholds at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import expit, logit
+
+from helpers import evaluation
+from helpers.ledger import Result, paired_bootstrap
+from helpers.people import People, Video
+from helpers.skeleton import N_JOINTS, group_means
+from helpers.tracking import track
+from helpers.tracking.detections import keep_confident
+from helpers.tracking.frame_to_frame import FrameToFrame
+
+#: Detect-and-Track's code never exports a box scored below this, and never links one smaller (px²).
+EXPORT, AREA = 0.5, 50.0
+#: The rows of PT-T2, and of KT-T4, whose keypoint scores lie in [0, 1].
+BOX, KEYTRACK = (0.0, 0.5, 0.9, 0.95), (0.05, 0.35, 0.5, 0.57, 0.6)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """person: boxes scored lower are not linked; joint: joints scored lower are not exported; export: boxes
+    scored lower are not exported, whatever was linked."""
+
+    person: float = 0.0
+    joint: float = -np.inf
+    export: float = EXPORT
+
+
+def link(detections: People, video: Video, person: float = 0.0, labelled: bool = False) -> People:
+    """The detections that a box threshold lets pass, with the ids of the frame-to-frame tracker.
+
+    labelled: see labelled frames only, for networks that were run on no others.
+    """
+    which = np.flatnonzero(video.labelled) if labelled else None
+    kept = keep_confident(detections, person, -np.inf, AREA)
+    if labelled:
+        kept = kept[video.labelled[kept.frame]]
+    return track(kept, FrameToFrame(), len(video), which=which)
+
+
+def exported(linked: People, setting: Setting) -> People:
+    """What of the linked people reaches the evaluation."""
+    return keep_confident(linked, setting.export, setting.joint)
+
+
+class Measured:
+    """AP and CLEAR-MOT of S runs on the same V videos at one setting. people: S lists of V People, linked.
+
+    AP ranks a joint by its box's score, as Detect-and-Track's export does, or by its own.
+    Every number is in per cent, a mean over the joints that are annotated at all; videos
+    (V,) and seeds (S,) say how often each counts in a bootstrap resample.
+    """
+
+    def __init__(self, videos: Sequence[Video], people: Sequence[Sequence[People]]):
+        pairs = [evaluation.pair_up(videos, run) for run in people]
+        counts = [evaluation.clear_mot(p) for p in pairs]
+        self.counts = {name: np.stack([getattr(c, name) for c in counts])
+                       for name in evaluation.MotCounts.__dataclass_fields__}       # each (S, V, 15)
+        self._videos, self._people, self._pairs = videos, people, pairs
+        self._samples, self._known = {}, {}
+
+    def ap_of_joints(self, videos=None, seeds=None, rank: str = "box") -> np.ndarray:
+        """AP of each joint (15,), the mean over runs; NaN for joints that nobody annotated."""
+        n = len(self._people)
+        seeds = np.ones(n) if seeds is None else np.asarray(seeds, float)
+        runs = [self._ap(run, videos, rank) if seeds[run] else np.zeros(N_JOINTS) for run in range(n)]
+        annotated = self.counts["objects"].sum((0, 1)) > 0
+        return np.where(annotated, seeds @ runs / seeds.sum(), np.nan)
+
+    def _ap(self, run: int, videos, rank: str) -> np.ndarray:
+        key = rank, run, None if videos is None else np.asarray(videos, float).tobytes()
+        if key not in self._known:      # several claims draw the same videos
+            self._known[key] = np.nan_to_num(evaluation.average_precision(self._ranked(run, rank), videos))
+        return self._known[key]
+
+    def _ranked(self, run: int, rank: str):
+        if (run, rank) not in self._samples:
+            pairs = self._pairs[run]
+            if rank == "box":
+                of_box = [p.replace(joint_score=np.repeat(p.score[:, None], N_JOINTS, 1)) for p in self._people[run]]
+                pairs = evaluation.pair_up(self._videos, of_box)
+            self._samples[run, rank] = evaluation.ap_samples(pairs)
+        return self._samples[run, rank]
+
+    def totals(self, videos=None, seeds=None) -> evaluation.MotCounts:
+        """Counts of the joints (15,) over runs and videos."""
+        runs, n = self.counts["objects"].shape[:2]
+        seeds, videos = (np.ones(m) if w is None else w for m, w in ((runs, seeds), (n, videos)))
+        return evaluation.MotCounts(**{name: np.tensordot(np.outer(seeds, videos), c, 2) for name, c in self.counts.items()})
+
+    def ap(self, videos=None, seeds=None, rank: str = "box") -> float:
+        """mAP."""
+        return float(np.nanmean(self.ap_of_joints(videos, seeds, rank)))
+
+    def mota(self, videos=None, seeds=None) -> float:
+        """MOTA."""
+        return float(np.nanmean(evaluation.mota(self.totals(videos, seeds))))
+
+    def precision(self, videos=None, seeds=None) -> float:
+        """Share of exported joints that are right."""
+        return _mean(evaluation.precision(self.totals(videos, seeds)))
+
+    def recall(self, videos=None, seeds=None) -> float:
+        """Share of annotated joints that are found."""
+        return _mean(evaluation.recall(self.totals(videos, seeds)))
+
+    def switches(self, videos=None, seeds=None) -> float:
+        """Switches as a share of the annotated joints, as KT-T4 prints them."""
+        whole = self.totals(videos, seeds)
+        return _mean(100 * whole.switches / np.where(whole.objects > 0, whole.objects, np.nan))
+
+    def mota_of_groups(self, videos=None, seeds=None) -> dict[str, float]:
+        """MOTA of Head … Ankle and Total."""
+        return group_means(evaluation.mota(self.totals(videos, seeds)))
+
+    def row(self) -> dict[str, float]:
+        """A row as PT-T2 and DT-T1 print it."""
+        out = {f"mAP {g}": value for g, value in group_means(self.ap_of_joints()).items()}
+        out |= {f"MOTA {g}": value for g, value in self.mota_of_groups().items()}
+        return out | {"MOTP": _mean(evaluation.motp(self.totals())), "Prec": self.precision(), "Rec": self.recall()}
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(np.nanmean(values))
+
+
+class Sweep:
+    """The same detections at any setting: S lists of V People; every setting is measured once.
+
+    labelled: the detections are of labelled frames only, and only those are linked.
+    """
+
+    def __init__(self, videos: Sequence[Video], detections: Sequence[Sequence[People]], labelled: bool = False):
+        self.videos, self.detections, self._labelled = videos, detections, labelled
+        self._linked, self._measured = {}, {}
+
+    def linked(self, person: float) -> list[list[People]]:
+        """What passes a box threshold, with ids."""
+        if person not in self._linked:
+            self._linked[person] = [[link(p, v, person, self._labelled) for p, v in zip(run, self.videos, strict=True)]
+                                    for run in self.detections]
+        return self._linked[person]
+
+    def at(self, person: float = 0.0, joint: float = -np.inf, export: float = EXPORT, ids=None) -> Measured:
+        """What a setting scores; ids: a control, People → People, that gives other ids in place of the tracker's."""
+        key = person, joint, export, ids
+        if key not in self._measured:
+            setting = Setting(person, joint, export)
+            people = [[exported(ids(p) if ids else p, setting) for p in run] for run in self.linked(person)]
+            self._measured[key] = Measured(self.videos, people)
+        return self._measured[key]
+
+
+# --- which joints are right ---------------------------------------------------------------------
+
+#: What becomes of a predicted joint. LEFT_OUT: of a person who was found, but nobody annotated it.
+NOT_COUNTED, RIGHT, MISPLACED, LEFT_OUT, NOBODY = range(5)
+
+
+def fates(video: Video, detections: People) -> np.ndarray:
+    """What becomes of each predicted joint (N, 15): RIGHT is within half a head of its person's joint.
+
+    A detection belongs to the person that AP assigns it, one detection a person; NOBODY:
+    it belongs to none. NOT_COUNTED where nothing is predicted, and in frames without labels.
+    """
+    pairs = evaluation.pair_up([video], [detections.replace(track=np.arange(len(detections)))])
+    assigned, row = evaluation.assign_poses(pairs), pairs.predicted.track
+    person = np.maximum(assigned, 0)
+    annotated = pairs.truth.present[person] if len(pairs.truth) else np.zeros((len(row), N_JOINTS), bool)
+    fate = np.where((assigned < 0)[:, None], NOBODY, np.where(annotated, MISPLACED, LEFT_OUT))
+    chosen = assigned[pairs.predicted_row] == pairs.truth_row
+    hit = np.zeros(fate.shape, bool)
+    hit[pairs.predicted_row[chosen]] = pairs.matches[chosen]
+    out = np.full(detections.present.shape, NOT_COUNTED)
+    out[row] = np.where(pairs.predicted.present, np.where(hit, RIGHT, fate), NOT_COUNTED)
+    return out
+
+
+def left_out(videos: Sequence[Video]) -> np.ndarray:
+    """Share (15,) of the labelled people whose joint is not annotated; NaN for joints that a data set never has."""
+    present = np.concatenate([v.people.present[v.labelled[v.people.frame]] for v in videos])
+    present = present[present.any(1)]
+    return np.where(present.any(0), 1 - present.mean(0), np.nan)
+
+
+def predicted_joints(videos: Sequence[Video], detections: Sequence[People]) -> dict[str, np.ndarray]:
+    """Every predicted joint of the labelled frames, (K,) arrays: box (its box's score), score, right, fate, joint.
+
+    Only the people that are given compete for the annotated ones.
+    """
+    parts = []
+    for video, p in zip(videos, detections, strict=True):
+        fate = fates(video, p)
+        row, joint = np.nonzero(fate)
+        parts.append((p.score[row], p.joint_score[row, joint], fate[row, joint] == RIGHT, fate[row, joint], joint))
+    return dict(zip(("box", "score", "right", "fate", "joint"), map(np.concatenate, zip(*parts))))
+
+
+def best_threshold(score: np.ndarray, right: np.ndarray) -> float:
+    """The threshold at which the kept joints earn most MOTA: right ones kept minus wrong ones kept.
+
+    score (K,), right (K,) bool; a joint is kept where its score is at least the threshold.
+    −inf keeps all, inf drops all where every choice loses.
+    """
+    order = np.argsort(-np.asarray(score, float), kind="stable")
+    ranked = np.asarray(score, float)[order]
+    gain = np.cumsum(np.where(np.asarray(right, bool)[order], 1, -1))
+    last = np.r_[ranked[1:] != ranked[:-1], True] if len(ranked) else np.zeros(0, bool)
+    if not len(ranked) or gain[last].max() <= 0:
+        return np.inf
+    return float(ranked[last][np.argmax(gain[last])])
+
+
+def calibrate(score: np.ndarray, right: np.ndarray, steps: int = 25) -> tuple[float, float]:
+    """Offset and slope of the logistic curve P(right | score) = σ(offset + slope · score), by Newton's method.
+
+    score (K,) unbounded, right (K,) bool. Raises ValueError unless both outcomes occur.
+    """
+    x, y = np.c_[np.ones(len(score)), score], np.asarray(right, float)
+    if not 0 < y.sum() < len(y):
+        raise ValueError("calibrate: needs right joints and wrong ones")
+    w = np.zeros(2)
+    for _ in range(steps):
+        p = expit(x @ w)
+        w = w + np.linalg.solve((x * (p * (1 - p))[:, None]).T @ x, x.T @ (y - p))
+    return float(w[0]), float(w[1])
+
+
+def score_at(probability, curve: tuple[float, float]):
+    """The score at which a calibration curve reaches a probability."""
+    return (logit(probability) - curve[0]) / curve[1]
+
+
+# --- one threshold for another network -----------------------------------------------------------
+
+def regret(sweeps: dict[str, Sweep], thresholds: Sequence[float], folds: Sequence[np.ndarray], joint: float) -> np.ndarray:
+    """MOTA lost (A, B) where network b is run with the box threshold that is best for network a.
+
+    Every fold (V,) of video weights chooses once and the other videos are scored; the mean over folds. The
+    loss is against b's own choice on the same fold, so the diagonal is 0.
+    """
+    scored = {name: [s.at(t, joint, 0.0) for t in thresholds] for name, s in sweeps.items()}
+    out = np.zeros((len(scored), len(scored)))
+    for fold in folds:
+        chosen = [int(np.argmax([m.mota(fold) for m in row])) for row in scored.values()]
+        for b, row in enumerate(scored.values()):
+            reached = np.array([row[k].mota(1 - fold) for k in chosen])
+            out[:, b] += (reached[b] - reached) / len(folds)
+    return out
+
+
+# --- claims --------------------------------------------------------------------------------------
+
+@dataclass(frozen=True)
+class Chosen:
+    """What is chosen for a set of predictions before the claims are measured.
+
+    person, joint: box and keypoint threshold; keypoints: the rows of KT-T4 in units of the joint scores.
+    """
+
+    person: float
+    joint: float
+    keypoints: tuple[float, ...] = KEYTRACK
+
+
+def _steps(values) -> np.ndarray:
+    return np.diff(np.asarray(values, float))
+
+
+def _keypoint_rows(sweep: Sweep, chosen: Chosen) -> list[Measured]:
+    return [sweep.at(chosen.person, joint) for joint in chosen.keypoints]
+
+
+def _dropping(sweep: Sweep, chosen: Chosen) -> tuple[Measured, Measured]:
+    """Before and after low-scored keypoints are dropped."""
+    return sweep.at(chosen.person), sweep.at(chosen.person, chosen.joint)
+
+
+def largest_difference(a: Measured, b: Measured) -> float:
+    """PT-C6: the largest difference in mAP, precision and recall."""
+    return max(abs(a.ap() - b.ap()), abs(a.precision() - b.precision()), abs(a.recall() - b.recall()))
+
+
+def drop_balance(before: Measured, after: Measured, v=None, s=None) -> float:
+    """PT-C11: the smallest of the gain in MOTA, the gain in precision and the loss of recall."""
+    return min(after.mota(v, s) - before.mota(v, s), after.precision(v, s) - before.precision(v, s),
+               before.recall(v, s) - after.recall(v, s))
+
+
+def ends_gain_most(before: Measured, after: Measured, v=None, s=None) -> float:
+    """PT-C12: the smaller gain of ankle and wrist minus the largest gain of another joint group."""
+    first, then = before.mota_of_groups(v, s), after.mota_of_groups(v, s)
+    gain = {g: then[g] - first[g] for g in first if g != "Total"}
+    ends = [gain.pop("Ankle"), gain.pop("Wrist")]
+    return min(ends) - np.nanmax(list(gain.values()))
+
+
+def inner_maximum(mota: Sequence[float]) -> float:
+    """KT-C12: the best MOTA minus the better of the two ends of the range."""
+    return max(mota) - max(mota[0], mota[-1])
+
+
+def moved_per_switch(rows: Sequence[Measured], v=None, s=None) -> float:
+    """KT-C13: range of MOTA over range of the share of switches."""
+    mota, switches = ([f(v, s) for f in fs] for fs in zip(*((r.mota, r.switches) for r in rows)))
+    return np.ptp(mota) / np.ptp(switches) if np.ptp(switches) else np.inf
+
+
+#: Claim: (sweep, chosen, video weights, seed weights) → what data/papers says is measured.
+MEASURES = {
+    "PT-C4": lambda w, c, v, s: _steps([w.at(t).mota(v, s) for t in BOX]).min(),
+    "PT-C5": lambda w, c, v, s: -_steps([w.at(t).ap(v, s) for t in BOX[1:]]).max(),
+    "PT-C11": lambda w, c, v, s: drop_balance(*_dropping(w, c), v, s),
+    "PT-C12": lambda w, c, v, s: ends_gain_most(*_dropping(w, c), v, s),
+    "DT-C1": lambda w, c, v, s: _steps([w.at(t, c.joint).mota(v, s) for t in (0.0, .5, .95)]).min(),
+    "DT-C2": lambda w, c, v, s: w.at(0.0, c.joint).ap(v, s) - w.at(.95, c.joint).ap(v, s),
+    "KT-C11": lambda w, c, v, s: -_steps([r.ap(v, s, "joint") for r in _keypoint_rows(w, c)]).max(),
+    "KT-C12": lambda w, c, v, s: inner_maximum([r.mota(v, s) for r in _keypoint_rows(w, c)]),
+    "KT-C13": lambda w, c, v, s: moved_per_switch(_keypoint_rows(w, c), v, s),
+    "O-25": lambda w, c, v, s: w.at(c.person).ap(v, s) - w.at(c.person, c.joint).ap(v, s),
+}
+
+
+def result(claim: str, sweep: Sweep, chosen: Chosen, data: str, draws: int = 200) -> Result:
+    """A claim's estimate and its interval over videos and seeds; PT-C6 is a property and has none."""
+    n_videos, n_seeds = len(sweep.videos), len(sweep.detections)
+    if claim == "PT-C6":
+        return Result.exact(claim, largest_difference(sweep.at(0.0), sweep.at(.5)), data)
+    measure = lambda v=None, s=None: float(MEASURES[claim](sweep, chosen, v, s))
+    return Result(claim, data, measure(), paired_bootstrap(measure, n_videos, n_seeds, draws), n_videos, n_seeds)
