@@ -1,0 +1,427 @@
+"""Crop features, the LSTM cost and weighted sums against oracles, hand examples and each other; bad input."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings, strategies as st
+from scipy.spatial.distance import cdist
+from torchvision.models import resnet18
+
+from helpers import WorkbookError, datasets, puppets, weights
+from helpers.nets.resnet import Body, BodyConfig
+from helpers.people import nobody, people
+from helpers.skeleton import INDEX
+from helpers.tracking import appearance, combined, costs, lstm, track
+from helpers.tracking.appearance import AppearanceCost, AppearanceTracker, CropEncoder, cosine_distance
+from helpers.tracking.combined import ConstantVelocity, Linked, pck_cost_of_paper, weighted
+from helpers.tracking.detections import keep_confident, simulate_detections
+from helpers.tracking.frame_to_frame import FrameToFrame
+from helpers.tracking.lstm import LstmConfig, LstmTracker, TrackLstm
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def body():
+    torch.manual_seed(0)
+    return Body(BodyConfig(18, width=8, stages=3)).eval()
+
+
+@pytest.fixture(scope="module")
+def clip():
+    video = datasets.load("puppets", "val", n=1, labelled="all")[0]
+    found = keep_confident(simulate_detections(video, 0), .95, .5)
+    return video, found[found.frame < 12]
+
+
+@pytest.fixture(scope="module")
+def model():
+    torch.manual_seed(0)
+    return TrackLstm(LstmConfig()).eval()
+
+
+# --- appearance -----------------------------------------------------------------------------------
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 6), st.integers(1, 6), st.integers(1, 9), st.integers(0, 99))
+def test_cosine_distance_is_scipys(n, m, d, seed):
+    rng = np.random.default_rng(seed)
+    a, b = rng.normal(0, 3, (n, d)), rng.normal(0, 3, (m, d))
+    assert np.allclose(cosine_distance(a, b), cdist(a, b, "cosine"))
+    assert np.allclose(cosine_distance(7 * a, b), cosine_distance(a, b))
+
+
+def test_cosine_distance_by_hand():
+    a = np.array([[1.0, 0], [0, 0]])
+    assert np.allclose(cosine_distance(a, np.array([[3.0, 4], [-2, 0]])), [[.4, 2], [1, 1]])
+
+
+def test_a_crop_of_its_own_size_is_the_image():
+    image = np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8)
+    flat = np.full((40, 50, 3), 51, np.uint8)
+    assert np.allclose(appearance.crops(flat, [[3, 5, 30, 33]], (8, 4)), .2)
+    step = np.zeros_like(image)
+    step[:, 25:] = 255
+    crop = appearance.crops(step, [[15, 0, 35, 40]], (4, 4))[0, 0]
+    assert (crop[:, 0] == 0).all() and (crop[:, 3] == 1).all()
+
+
+def test_one_batch_a_frame_is_the_same_as_one_crop_at_a_time(body, clip):
+    video, found = clip
+    here = found.at(5)
+    encoder = CropEncoder(body)
+    together = encoder(video.frames[5], here.box)
+    for name, channels, cells in (("layer1", 8, 16 * 8), ("layer2", 16, 8 * 4), ("layer3", 32, 4 * 2)):
+        assert together[name].shape == (len(here), channels * cells)
+        alone = np.concatenate([encoder(video.frames[5], here.box[[i]])[name] for i in range(len(here))])
+        assert np.allclose(alone, together[name], atol=1e-4)
+
+
+def test_the_stages_are_the_bodys_own(body, clip):
+    video, found = clip
+    boxes = found.at(3).box
+    x = appearance.crops(video.frames[3], boxes)
+    x = (x - torch.tensor(appearance.MEAN)[:, None, None]) / torch.tensor(appearance.SPREAD)[:, None, None]
+    with torch.inference_mode():
+        maps = body(x)
+    got = CropEncoder(body)(video.frames[3], boxes)
+    for stage, name in enumerate(appearance.LAYERS):
+        assert np.allclose(got[name], maps[str(stage)].flatten(1), atol=1e-5)
+
+
+def test_torchvisions_body_gives_what_the_paper_says():
+    """DT: 224 × 224, layer3, 256 × 14 × 14 = 50,176 numbers."""
+    encoder = CropEncoder(resnet18(), ["layer3"], (224, 224))
+    assert encoder(np.zeros((100, 60, 3), np.uint8), np.array([[0, 0, 60.0, 100]]))["layer3"].shape == (1, 50_176)
+
+
+def test_online_is_the_same_as_with_features_computed_before(body, clip):
+    video, found = clip
+    encoder = CropEncoder(body, ["layer3"])
+    before = track(found, FrameToFrame(appearance.look(video.frames, found, encoder)["layer3"]), len(video))
+    tracker = AppearanceTracker(encoder)
+    assert np.array_equal(track(found, tracker, len(video), video.frames).track, before.track)
+
+
+def test_memory_is_bounded(body, clip):
+    video, found = clip
+    tracker, most = AppearanceTracker(CropEncoder(body, ["layer1"])), 0
+    for t in range(12):
+        here = found.at(t)
+        tracker.step(here, video.frames[t])
+        assert len(tracker.cost._known) <= len(here)
+
+
+def test_boxes_without_area_outside_and_nan(body):
+    image = np.full((50, 60, 3), 90, np.uint8)
+    boxes = np.array([[10, 10, 10, 10.0], [-90, -90, -50, -50], [np.nan] * 4, [5, 5, 30, 40]])
+    got = CropEncoder(body)(image, boxes)["layer3"]
+    assert np.isfinite(got).all() and not got[2].any() and got[3].any()
+    assert np.allclose(cosine_distance(got, got)[2], 1)
+
+
+def test_unknown_layers_missing_images_and_people_are_refused(body, clip):
+    video, found = clip
+    with pytest.raises(WorkbookError, match="layer4"):
+        CropEncoder(body, ["layer4"])
+    with pytest.raises(WorkbookError, match="frame 0 .*no image"):
+        AppearanceTracker(CropEncoder(body)).step(found.at(0))
+    with pytest.raises(WorkbookError, match="frame 1 .*never computed"):
+        cost = AppearanceCost()
+        cost.learn(found.at(0), np.ones((len(found.at(0)), 3)))
+        cost(found.at(0), found.at(1))
+
+
+def test_weights_that_cannot_be_had_are_one_sentence(monkeypatch, capsys):
+    def offline(**_):
+        raise OSError("no route")
+    monkeypatch.setattr(appearance, "resnet18", offline)
+    with pytest.raises(WorkbookError, match="ResNet-18 trained on ImageNet: cannot be fetched"):
+        appearance.imagenet_body()
+    assert capsys.readouterr().err == ""
+
+
+# --- PCK of the paper -------------------------------------------------------------------------------
+
+def one_person(shift=0.0, drop=()):
+    xy = np.tile(np.arange(15.0)[:, None] * 10, (1, 2))
+    xy[INDEX["head_bottom"]], xy[INDEX["head_top"]] = (0, 0), (0, 20)        # 20 px tall: head size 12 px
+    present = np.ones(15, bool)
+    present[list(drop)] = False
+    return people(frame=[0], xy=xy[None] + [shift, 0], present=present[None], box=[[0, 0, 100, 140]])
+
+
+def test_pck_of_the_paper_by_hand():
+    a = one_person()
+    assert pck_cost_of_paper(a, one_person(5.9)) == [[0]] and pck_cost_of_paper(a, one_person(6.1)) == [[1]]
+    assert costs.pck_cost(a, one_person(10.4)) == [[0]]                     # the code: (20 + 1) / 2 = 10.5 px
+    # Joints that the second lacks do not count in the paper, and count as wrong in the code.
+    assert pck_cost_of_paper(a, one_person(1, drop=[0, 1, 2])) == [[0]]
+    assert np.isclose(costs.pck_cost(a, one_person(1, drop=[0, 1, 2])), 3 / 15)
+    assert pck_cost_of_paper(a, one_person(drop=range(15))) == [[1]]
+
+
+def test_without_a_head_a_person_is_seven_heads_tall():
+    headless = one_person(drop=[INDEX["head_top"]])                          # 140 px: head 20 px, size 12 px
+    assert pck_cost_of_paper(headless, one_person(5.9)) == [[0]]
+    assert pck_cost_of_paper(headless, one_person(6.1)) == [[1]]
+
+
+# --- weighted sums ----------------------------------------------------------------------------------
+
+def boxes(*xs, frame=0):
+    return people(frame=np.full(len(xs), frame), box=[[x, 0, x + 10, 20] for x in xs])
+
+
+def test_a_weighted_sum_is_the_sum(clip):
+    _, found = clip
+    a, b = found.at(2), found.at(3)
+    named = {"box": costs.box_cost, "pck": costs.pck_cost}
+    assert np.allclose(weighted(named, {"box": 2, "pck": .5})(a, b), 2 * costs.box_cost(a, b) + .5 * costs.pck_cost(a, b))
+    assert np.array_equal(weighted(named, {"box": 1, "pck": 0})(a, b), costs.box_cost(a, b))
+
+
+def test_a_cost_of_weight_nothing_is_not_computed():
+    def fail(a, b):
+        raise AssertionError("computed")
+    assert weighted({"box": costs.box_cost, "dear": fail}, {"box": 1, "dear": 0})(boxes(0), boxes(1)).shape == (1, 1)
+
+
+def test_a_cost_that_is_no_number_is_refused_with_frame_and_pair():
+    def broken(a, b):
+        out = np.zeros((len(a), len(b)))
+        out[1, 2] = np.nan
+        return out
+    with pytest.raises(WorkbookError, match=r"'broken': frame 7, pair \(1, 2\) is not a number"):
+        weighted({"broken": broken}, {"broken": 1})(boxes(0, 1, frame=6), boxes(0, 1, 2, frame=7))
+
+
+@pytest.mark.parametrize("bad", [{"boxes": 1}, {"box": -1}, {"box": float("nan")}])
+def test_bad_weights_are_refused(bad):
+    with pytest.raises(WorkbookError, match="no cost with a weight"):
+        weighted({"box": costs.box_cost}, bad)
+
+
+# --- constant velocity ------------------------------------------------------------------------------
+
+def test_constant_velocity_follows_where_overlap_is_lost():
+    """Two people who run past each other, 14 px a frame with boxes 10 px wide, once they have a velocity."""
+    at = [(0, 50), (3, 47), (10, 40), (22, 28), (36, 14)]
+    runs = [people(frame=np.full(2, t), box=[[x, 0, x + 10, 20] for x in xs]) for t, xs in enumerate(at)]
+    steady, moving = FrameToFrame(), ConstantVelocity()
+    follow = lambda tracker: [tracker.step(p).tolist() for p in runs]
+    assert follow(moving) == [[0, 1]] * 5
+    assert follow(steady)[-1] == [1, 0]
+
+
+def test_constant_velocity_with_empty_frames():
+    tracker = ConstantVelocity()
+    assert [tracker.step(p).tolist() for p in (nobody(), boxes(0), nobody(), boxes(0, 5))] == [[], [0], [], [1, 2]]
+
+
+# --- LSTM -------------------------------------------------------------------------------------------
+
+def step_by_hand(cell, x, h, c):
+    """torch.nn.LSTM's documented equations for one layer: weights of (input, forget, cell, output) stacked."""
+    w_i, w_h, b_i, b_h = cell
+    i, f, g, o = np.split(w_i @ x + b_i + w_h @ h + b_h, 4)
+    sigmoid = lambda z: 1 / (1 + np.exp(-z))
+    c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+    return sigmoid(o) * np.tanh(c), c
+
+
+def test_the_network_is_its_equations(model):
+    rng = np.random.default_rng(0)
+    seen = rng.random((3, 4)).astype(np.float32)
+    with torch.inference_mode():
+        logits, (h, c) = model(torch.from_numpy(seen)[:, None])
+    value = lambda name: getattr(model.lstm, name).detach().double().numpy()
+    layers = [[value(f"{part}_l{k}") for part in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")] for k in (0, 1)]
+    state = [(np.zeros(200), np.zeros(200)) for _ in layers]
+    for x in seen:
+        x = np.maximum(0, model.embed.weight.detach().numpy() @ x + model.embed.bias.detach().numpy())
+        for k, cell in enumerate(layers):
+            state[k] = step_by_hand(cell, x, *state[k])
+            x = state[k][0]
+    assert np.allclose([s[0] for s in state], h[:, 0], atol=1e-5) and np.allclose([s[1] for s in state], c[:, 0], atol=1e-5)
+    last = model.matched.weight.detach().numpy() @ x + model.matched.bias.detach().numpy()
+    assert np.allclose(last, logits[-1], atol=1e-5)
+
+
+def test_the_paper_sizes():
+    net = TrackLstm(LstmConfig())
+    assert (net.embed.out_features, net.lstm.hidden_size, net.lstm.num_layers, net.lstm.dropout) == (200, 200, 2, .2)
+    assert sum(p.numel() for p in net.parameters()) == 5 * 200 + 2 * (4 * 200 * 400 + 8 * 200) + 201
+
+
+def test_all_pairs_at_once_are_the_pairs_one_by_one(model):
+    seen = torch.rand(4, 3, 4)
+    with torch.inference_mode():
+        _, state = model(seen[:3])
+        logits, after = model.compare(state, seen[3])
+        for i in range(3):
+            for j in range(3):
+                one = tuple(s[:, [i]].contiguous() for s in state)
+                logit, then = model(seen[3:, [j]], one)
+                assert torch.allclose(logit[0, 0], logits[i, j], atol=1e-5)
+                assert torch.allclose(then[0][:, 0], after[0][:, i, j], atol=1e-5)
+
+
+def test_a_tracks_state_is_that_of_its_boxes_alone(model):
+    """However people were shuffled and whoever came and went, a track's state is its own history's."""
+    rng = np.random.default_rng(1)
+    tracker, history = LstmTracker(model, (100, 100)), {}
+    for t in range(6):
+        here = boxes(*rng.uniform(0, 80, int(rng.integers(1, 5))), frame=t)
+        ids = tracker.step(here)
+        history = {i: history.get(i, []) + [box / 100] for i, box in zip(ids.tolist(), here.box)}
+        for k, i in enumerate(ids.tolist()):
+            with torch.inference_mode():
+                _, (h, c) = model(torch.tensor(np.array(history[i]), dtype=torch.float32)[:, None])
+            assert torch.allclose(tracker._state[0][:, k], h[:, 0], atol=1e-5)
+            assert torch.allclose(tracker._state[1][:, k], c[:, 0], atol=1e-5)
+    assert len(tracker._ids) == tracker._state[0].shape[1] == len(here)      # bounded by the frame
+
+
+def test_lstm_tracker_with_empty_frames_and_a_crowd(model):
+    tracker = LstmTracker(model, (1000, 20))
+    assert [tracker.step(p).tolist() for p in (nobody(), boxes(0), nobody(), boxes(0, 5))] == [[], [0], [], [1, 2]]
+    crowd = boxes(*np.linspace(0, 900, 40))
+    assert sorted(tracker.step(crowd)) == sorted({*tracker.step(crowd)})
+
+
+def test_ids_are_unique_and_never_reused(model, clip):
+    video, found = clip
+    done = track(found, LstmTracker(model, video.size), len(video))
+    for t in range(12):
+        assert len(set(done.at(t).track)) == len(done.at(t))
+    last = {i: done.frame[done.track == i] for i in set(done.track)}
+    assert all(np.ptp(f) == len(f) - 1 for f in last.values()), "a deleted track came back"
+
+
+def test_what_the_network_sees():
+    p = people(frame=[0, 0], xy=np.full((2, 15, 2), 50.0), box=[[10, 20, 30, 40], [np.nan] * 4])
+    p = p.replace(present=np.array([[True] * 14 + [False], [False] * 15]))
+    assert np.allclose(lstm.inputs_of(p, (100, 200), "box"), [[.1, .1, .3, .2], [0] * 4])
+    joints = lstm.inputs_of(p, (100, 200), "joints")
+    assert joints.shape == (2, 49) and np.allclose(joints[0, 4:7], [.5, .25, 1]) and not joints[0, -3:].any()
+    with pytest.raises(WorkbookError, match="size is needed"):
+        lstm.inputs_of(p, (0, 0), "box")
+    with pytest.raises(WorkbookError, match="'image' are unknown"):
+        LstmConfig("image")
+
+
+@pytest.fixture(scope="module")
+def questions():
+    return lstm.Questions(puppets.videos("train", n=3, render=False), "box")
+
+
+def test_questions_have_one_right_answer_that_is_the_next_box(questions):
+    videos = puppets.videos("train", n=3, render=False)
+    for step in range(20):
+        tracks, candidates, same = (x.numpy() for x in questions.batch(20, step, 0))
+        assert (np.nansum(same, 0) == 1).all() and len(tracks) <= lstm.LONGEST
+        right = candidates[np.nanargmax(same, 0), np.arange(20)]
+        for b in range(20):
+            found = False
+            for v in videos:
+                scale = np.tile(v.size, 2)
+                last = np.flatnonzero(np.isclose(v.people.box / scale, tracks[-1, b], atol=1e-6).all(1))
+                for k in last:
+                    after = v.people[(v.people.frame == v.people.frame[k] + 1) & (v.people.track == v.people.track[k])]
+                    found |= len(after) == 1 and np.allclose(after.box / scale, right[b], atol=1e-6)
+            assert found
+    assert all(np.array_equal(a, b, equal_nan=True) for a, b in zip(questions.batch(5, 3, 1), questions.batch(5, 3, 1)))
+
+
+def test_the_loss_is_the_mean_cross_entropy_of_those_who_are_there(model):
+    tracks, candidates = torch.rand(3, 2, 4), torch.rand(4, 2, 4)
+    same = torch.tensor([[1, 0], [0, 1], [0, float("nan")], [float("nan"), float("nan")]])
+    with torch.inference_mode():
+        got = float(lstm.loss(model, tracks, candidates, same))
+        each = []
+        for k, b in np.argwhere(np.isfinite(same.numpy())):
+            logits, _ = model(torch.cat([tracks[:, [b]], candidates[[k]][:, [b]]]))
+            p = torch.sigmoid(logits[-1, 0])
+            each.append(-torch.log(p if same[k, b] else 1 - p))
+    assert np.isclose(got, float(torch.stack(each).mean()), atol=1e-5)
+
+
+def test_a_short_training_learns_and_is_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(lstm, "STEPS", 60)
+    short = lstm.recipe
+    monkeypatch.setattr(lstm, "recipe", lambda seed=0: replace(short(seed), videos=3))
+    torch.manual_seed(7)
+    first = lstm.obtain(3, folder=tmp_path)
+    path = lstm.weight_file(3, folder=tmp_path)
+    facts = weights.metadata(path)
+    assert path.exists() and facts["seed"] == "3" and "train" in facts["data"]
+    monkeypatch.setattr(lstm, "fit", lambda *_: pytest.fail("trained again"))
+    again = lstm.obtain(3, folder=tmp_path)
+    assert all(torch.allclose(a, b, atol=1e-3) for a, b in zip(first.state_dict().values(), again.state_dict().values()))
+    assert lstm.weight_file(4).name != path.name != lstm.weight_file(3, "joints").name
+
+
+def test_the_shipped_networks_answer_questions_about_videos_they_never_saw():
+    held_out = lstm.Questions(puppets.videos("val", n=6, render=False, labelled="all"), "box")
+    right = []
+    for seed in range(2):
+        net = lstm.obtain(seed)
+        for step in range(5):
+            tracks, candidates, same = held_out.batch(40, step, 9)
+            with torch.inference_mode():
+                _, state = net(tracks)
+                k, b = same.shape
+                logits, _ = net(candidates.reshape(1, k * b, -1), tuple(s.repeat(1, k, 1) for s in state))
+            best = logits.reshape(k, b).masked_fill(same.isnan(), -1e9).argmax(0)
+            right.append((same[best, torch.arange(b)] == 1).float().mean())
+    assert np.mean(right) > .85
+
+
+# --- measuring --------------------------------------------------------------------------------------
+
+def test_linked_agrees_with_the_evaluator(clip):
+    from helpers.evaluation import evaluate
+    video, found = clip
+    tracked = track(found, FrameToFrame(), len(video))
+    ours, theirs = Linked([video], [[tracked]]), evaluate([video], [tracked])
+    assert np.isclose(ours.mota(), theirs.total("MOTA"))
+    assert np.allclose(ours.of_detections(), [theirs.total(n) for n in ("MOTP", "precision", "recall")])
+    assert np.isclose(ours.row()["MOTA Total"], ours.mota()) and np.isclose(ours.switches(), theirs.total("switches"))
+    twice = Linked([video, video], [[tracked] * 2] * 3)
+    assert np.isclose(twice.mota(np.array([2, 0]), np.array([0, 3, 0])), ours.mota())
+    assert np.allclose(twice.by_video(), ours.mota())
+
+
+class Level:
+    """A way to link whose MOTA is given a seed, the same for every video."""
+
+    def __init__(self, *levels):
+        self.levels = np.array(levels, float)
+        self.errors = np.zeros((len(levels), 8, 2, 15))
+
+    def mota(self, v=None, s=None):
+        return float(np.average(self.levels, weights=s if s is not None and len(self.levels) > 1 else None))
+
+    def of_detections(self, v=None):
+        return np.array([80, 70, 60]) + self.levels[0] / 1000
+
+
+@pytest.mark.parametrize("levels, verdicts", [
+    ((55.4, 55.3, 55.2, 54.2, 48.4), "holds holds holds holds"),              # DT-T3 as printed
+    ((55.4, 55.3, 54.0, 54.2, 48.4), "contradicted holds contradicted holds"),   # PCK above box: and 1.4 apart
+    ((55.4, 55.6, 55.2, 54.2, 48.4), "holds holds contradicted contradicted"),   # the sum beats the best
+])
+def test_rules_of_the_claims_on_given_levels(levels, verdicts):
+    linked = {name: Level(level) for name, level in zip(combined.ORDER, levels)}
+    got = [combined.result(c, linked, "puppets", 50).verdict for c in ("PT-C9", "PT-C10", "DT-C6", "DT-C7")]
+    assert got == verdicts.split()
+
+
+def test_training_runs_are_resampled_where_the_lstm_decides():
+    linked = {name: Level(level) for name, level in zip(combined.ORDER, (55.4, 55.3, 55.2, 54.2))}
+    linked["lstm"] = Level(48, 60, 48)
+    result = combined.result("DT-C6", linked, "puppets", 200)
+    assert result.n_seeds == 3 and result.verdict == "undecided" and result.interval[0] < -5
