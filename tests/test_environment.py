@@ -15,6 +15,7 @@ from packaging.version import Version
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 DIRECT = PROJECT["dependencies"] + PROJECT["optional-dependencies"]["test"]
+OPTIONAL = PROJECT["optional-dependencies"]["trackers"]
 LOCK = dict(line.split("==") for line in (ROOT / "requirements.txt").read_text().split() if "==" in line)
 
 
@@ -30,7 +31,7 @@ def test_every_package_says_where_it_is_used():
             assert re.search(rf"{re.escape(requirement)}[\",]*\s+# \w", text), f"{file}: {requirement} has no comment"
 
 
-@pytest.mark.parametrize("requirement", DIRECT)
+@pytest.mark.parametrize("requirement", DIRECT + OPTIONAL)
 def test_the_lock_satisfies(requirement):
     r = Requirement(requirement)
     assert Version(LOCK[r.name]) in r.specifier
@@ -43,7 +44,7 @@ def test_the_lock_is_exact_and_names_no_index():
 
 def test_an_import_of_helpers_is_a_declared_package():
     names = {"cv2": "opencv-python-headless", "yaml": "pyyaml"}
-    direct = {Requirement(r).name for r in PROJECT["dependencies"]}
+    direct = {Requirement(r).name for r in PROJECT["dependencies"] + OPTIONAL}
     for file in (ROOT / "helpers").rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):
             modules = [a.name for a in node.names] if isinstance(node, ast.Import) else \

@@ -337,3 +337,50 @@ def test_each_claim_about_inflation_turns_with_the_networks_it_names(small_world
             assert sign * networks.result(claim, given, 4, 2, draws=5).estimate > 0, claim
     steps = {"truth": good, "fpn": bad, "rfcn": bad}
     assert networks.MEASURES["LT-C3"](steps, None, None) == 0      # one step of two is missing
+
+
+# --- trackers of a library -------------------------------------------------------------------------
+
+@pytest.fixture
+def crossing():
+    """Two people who walk past each other, 3 px a frame; the first is missed in frame 15."""
+    pytest.importorskip("trackers", reason="the optional package trackers is not installed")
+    boxes, frames, who = [], [], []
+    for t in range(24):
+        for i, x in enumerate((3 * t, 100 - 3 * t)):
+            if (t, i) != (15, 0):
+                boxes.append([x, 100 * i, x + 40, 100 * i + 90])
+                frames.append(t)
+                who.append(i)
+    return people(frame=frames, box=np.array(boxes, float), score=np.full(len(boxes), .9)), np.array(who)
+
+
+@pytest.mark.parametrize("name", ["SORT", "ByteTrack", "OC-SORT"])
+def test_a_library_tracker_keeps_who_is_missed_once(crossing, name):
+    from helpers.tracking.library import track_with_library
+    found, who = crossing
+    tracked = track_with_library(found, name, 24)
+    assert len(set(tracked.track[who == 0])) == 1 and len(set(tracked.track[who == 1])) == 1
+    plain = track(found, FrameToFrame(), 24)
+    assert len(set(plain.track[who == 0])) > 1          # one frame of memory loses it
+
+
+def test_ids_of_a_library_tracker_are_never_shared(crossing):
+    from helpers.tracking.library import track_with_library
+    videos = puppets.videos("val", n=1, render=False)
+    found = simulate_detections(videos[0], 0)
+    tracked = track_with_library(found, "ByteTrack", len(videos[0]))
+    assert (tracked.track >= 0).all()
+    assert all(len(set(tracked.at(t).track)) == len(tracked.at(t)) for t in np.unique(found.frame))
+    some = np.flatnonzero(videos[0].labelled)
+    partly = track_with_library(found, "SORT", len(videos[0]), which=some)
+    assert np.array_equal(partly.track >= 0, np.isin(found.frame, some))
+
+
+def test_unknown_library_tracker_is_one_sentence(monkeypatch):
+    from helpers.tracking import library
+    with pytest.raises(WorkbookError, match="tracker 'DeepSORT' is unknown"):
+        library.track_with_library(nobody(), "DeepSORT", 1)
+    monkeypatch.setitem(__import__("sys").modules, "trackers", None)
+    with pytest.raises(WorkbookError, match="optional package trackers is not installed"):
+        library.track_with_library(nobody(), "SORT", 1)
