@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from helpers.geometry import joint_distances
+from helpers.geometry import box_iou, joint_distances
 from helpers.people import People
 from helpers.tracking.matching import hungarian
 
@@ -55,3 +55,17 @@ def truth_ids(people: People, truth: People, threshold: float = 0.5) -> People:
     alone = ids < 0
     ids[alone] = truth.track.max(initial=-1) + 1 + np.arange(alone.sum())
     return people.replace(track=ids)
+
+
+def truth_joints(people: People, truth: People, overlap: float = 0.5) -> People:
+    """Perfect joints: each detection takes the joints of the person whose box it matches (DT's oracle).
+
+    In every frame the one-to-one matching of least 1 − IoU among pairs with IoU ≥ overlap;
+    a detection that is left over keeps its own joints, as the false alarm that it is.
+    """
+    xy, present = people.xy.copy(), people.present.copy()
+    for t in np.intersect1d(people.frame, truth.frame):
+        here, there = np.flatnonzero(people.frame == t), np.flatnonzero(truth.frame == t)
+        rows, columns = hungarian(1 - box_iou(people.box[here], truth.box[there]), 1 - overlap)
+        xy[here[rows]], present[here[rows]] = truth.xy[there[columns]], truth.present[there[columns]]
+    return people.replace(xy=xy, present=present)

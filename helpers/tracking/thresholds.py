@@ -307,8 +307,8 @@ def ends_gain_most(before: Measured, after: Measured, v=None, s=None) -> float:
 
 
 def inner_maximum(mota: Sequence[float]) -> float:
-    """KT-C12: the best MOTA minus the better of the two ends of the range."""
-    return max(mota) - max(mota[0], mota[-1])
+    """KT-C12: the best MOTA inside the range minus the better of its two ends; negative where an end is best."""
+    return max(mota[1:-1]) - max(mota[0], mota[-1])
 
 
 def moved_per_switch(rows: Sequence[Measured], v=None, s=None) -> float:
