@@ -397,7 +397,7 @@ def test_true_joints_on_matched_boxes_alone():
 
 
 def test_the_oracles_order(small_world):
-    """Perfect joints and ids beat perfect ids, which beat the tracker (DT's README: 55.2, 57.6, 78.4)."""
+    """Perfect joints and ids beat perfect ids, which beat the tracker (DT's README: 55.2, 57.6, 82.9)."""
     videos, runs = small_world
     kept = [keep_confident(p, .5, .3) for p in runs[0]]
     plain = [track(p, FrameToFrame(), len(v)) for p, v in zip(kept, videos)]
