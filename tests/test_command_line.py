@@ -13,7 +13,7 @@ import pytest
 from helpers import evaluation, puppets
 from helpers.__main__ import main
 from helpers.datasets.posetrack import read_posetrack, write_posetrack18
-from helpers.tracking import costs
+from helpers.tracking import costs, track
 from helpers.tracking.frame_to_frame import FrameToFrame
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -198,3 +198,19 @@ def test_track_refuses_in_one_sentence(untracked, tmp_path, capsys):
     (untracked / "broken.json").write_text('{"annolist": []}')
     assert main(["track", str(untracked), *method, str(tmp_path / "o")]) == 1
     assert "no file of PoseTrack'18" in capsys.readouterr().err
+
+
+def test_track_then_evaluate_on_a_real_clip(tmp_path, capsys):
+    from helpers import datasets
+    from helpers.datasets import bonn
+    if datasets.find("bonn") is None:
+        pytest.skip(datasets.missing("bonn"))
+    clip = next(v for v in datasets.load("bonn", "val") if v.name == bonn.CLIP)
+    found = bonn.read_poses(datasets.find("bonn"))
+    write_posetrack18(tmp_path / "gt", [clip])
+    write_posetrack18(tmp_path / "pred", [clip], [found.replace(track=np.arange(len(found)))])
+    assert main(["track", str(tmp_path / "pred"), "--method", "iou", "--out", str(tmp_path / "out")]) == 0
+    assert main(["evaluate", str(tmp_path / "gt"), str(tmp_path / "out"), "--json", str(tmp_path / "s.json")]) == 0
+    direct = evaluation.evaluate([clip], [track(found, FrameToFrame(), len(clip))])
+    assert json.loads((tmp_path / "s.json").read_text())["MOTA"]["total"] == pytest.approx(direct.total("MOTA"), abs=.2)
+    assert direct.total("MOTA") > 50

@@ -10,6 +10,7 @@ from hypothesis import given, settings, strategies as st
 from scipy.io import savemat
 
 from helpers import WorkbookError, datasets
+from helpers.datasets import bonn
 from helpers.datasets.bonn import read_bonn
 from helpers.datasets.files import image_size
 from helpers.datasets.heads import head_sizes
@@ -410,6 +411,35 @@ def test_somof_has_the_published_counts():
     assert all((v.people.head > 0).all() and np.isfinite(v.people.box).all() for v in videos)
     train, val = (datasets.load("somof", split) for split in ("train", "val"))
     assert len(train) == len(val) == 52 and not {v.name for v in train} & {v.name for v in val}
+
+
+def detected(**changes):
+    """One frame of a real pose file, a sure and an unsure person."""
+    points = [[10.0 * k, 5.0 * k, .5] for k in range(17)]
+    sure = {"bbox_xywh": [1, 2, 30, 40], "score": .9, "keypoints_coco17": points}
+    return [{"frame": 3, "detections": [sure | changes, sure | {"score": .29}]}]
+
+
+def test_real_poses_by_hand(tmp_path):
+    (tmp_path / "derived").mkdir()
+    file = tmp_path / "derived" / f"{bonn.CLIP}_poses.json"
+    file.write_text(json.dumps(detected()))
+    found = bonn.read_poses(tmp_path)
+    assert len(found) == 1 and found.frame.tolist() == [3] and found.box.tolist() == [[1, 2, 31, 42]]
+    assert found.xy[0, INDEX["left_shoulder"]].tolist() == [50, 25]
+    assert found.xy[0, INDEX["head_bottom"]].tolist() == [55, 27.5]         # middle of the shoulders
+    assert not found.present[0, INDEX["nose"]] and found.present[0].sum() == 14
+
+
+@pytest.mark.parametrize("content", ["{", '[{"frame": 1}]', json.dumps(detected(keypoints_coco17=[[1, 2]])),
+                                     json.dumps(detected(bbox_xywh="far"))])
+def test_damaged_real_poses_are_one_sentence(tmp_path, content):
+    with pytest.raises(WorkbookError, match="is missing"):
+        bonn.read_poses(tmp_path)
+    (tmp_path / "derived").mkdir()
+    (tmp_path / "derived" / f"{bonn.CLIP}_poses.json").write_text(content)
+    with pytest.raises(WorkbookError, match="poses.json"):
+        bonn.read_poses(tmp_path)
 
 
 def test_bonn_has_the_published_counts():

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from helpers import WorkbookError
-from helpers.datasets.files import ImageFiles, image_size
+from helpers.datasets.files import ImageFiles, image_size, load_json
 from helpers.datasets.heads import BONN_HEAD, head_sizes
 from helpers.datasets.posetrack import BOX_MARGIN, HEAD_SHARE
-from helpers.people import Video, extent_boxes, nobody, people
-from helpers.skeleton import INDEX, MPII, N_JOINTS
+from helpers.people import People, Video, extent_boxes, nobody, people
+from helpers.skeleton import INDEX, MPII, N_JOINTS, coco_to_posetrack
 
 FOLDERS = {"train": ("train",), "val": ("test",), "all": ("train", "test")}
 
@@ -92,3 +92,31 @@ def _people(rows):
     head = np.where(np.isnan(head), head_sizes(everything, BONN_HEAD), head)
     return everything.replace(present=visible, head=head, xy=np.where(visible[..., None], xy, 0.0),
                               box=extent_boxes(xy, visible, BOX_MARGIN))
+
+
+#: The clip with images, and the score below which what a detector found in it is left out.
+CLIP, LEAST_SCORE = "060470979", 0.3
+
+
+def read_poses(folder) -> People:
+    """What a real detector and a real pose network found in the clip `CLIP`, people scored 0.3 or more.
+
+    From `derived/<clip>_poses.json`: 17 COCO keypoints, made 15 joints as LightTrack does
+    (`skeleton.coco_to_posetrack`); the nose, which Bonn does not annotate, is left out;
+    joint_score is the heatmap's maximum. Raises WorkbookError for a missing or damaged file.
+    """
+    path = Path(folder) / "derived" / f"{CLIP}_poses.json"
+    if not path.exists():
+        raise WorkbookError(f"{path}: is missing.")
+    try:
+        rows = [(f["frame"], d) for f in load_json(path) for d in f["detections"] if d["score"] >= LEAST_SCORE]
+        coco = np.array([d["keypoints_coco17"] for _, d in rows], float).reshape(-1, 17, 3)
+        corner, sides = np.split(np.array([d["bbox_xywh"] for _, d in rows], float).reshape(-1, 4), 2, 1)
+        frame, score = [t for t, _ in rows], [d["score"] for _, d in rows]
+    except (KeyError, TypeError, ValueError) as error:
+        raise WorkbookError(f"{path}: has an unknown structure ({error}).") from None
+    xy, joint_score = coco_to_posetrack(coco[..., :2], coco[..., 2])
+    present = np.ones(joint_score.shape, bool)
+    present[:, INDEX["nose"]] = False
+    return people(frame=frame, box=np.hstack([corner, corner + sides]), score=score, xy=xy, present=present,
+                  joint_score=joint_score)
