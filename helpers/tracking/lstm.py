@@ -61,11 +61,20 @@ class TrackLstm(nn.Module):
         return self.matched(self.dropout(out))[..., 0], state
 
     def compare(self, state, detections: torch.Tensor):
-        """States of N tracks, detections (M, inputs) → logits (N, M), states (layers, N, M, hidden) twice."""
-        n, m = state[0].shape[1], len(detections)
-        pairs = tuple(s.repeat_interleave(m, 1) for s in state)
-        logits, after = self(detections.repeat(n, 1)[None], pairs)
-        return logits.reshape(n, m), tuple(s.reshape(len(s), n, m, -1) for s in after)
+        """States of N tracks, detections (M, inputs) → logits (N, M), states (layers, N, M, hidden) twice.
+
+        One step of the LSTM, spelled out, without dropout: what depends on a track or on a
+        detection alone is computed once and not for every pair.
+        """
+        x, after = F.relu(self.embed(detections))[None], []
+        for k, (h, c) in enumerate(zip(*state)):
+            of = lambda name: getattr(self.lstm, f"{name}_l{k}")
+            gates = F.linear(x, of("weight_ih"), of("bias_ih")) + F.linear(h, of("weight_hh"), of("bias_hh"))[:, None]
+            i, f, g, o = gates.chunk(4, -1)
+            c = f.sigmoid() * c[:, None] + i.sigmoid() * g.tanh()
+            x = o.sigmoid() * c.tanh()
+            after.append((x, c))
+        return self.matched(x)[..., 0], tuple(map(torch.stack, zip(*after)))
 
 
 def inputs_of(people: People, size: tuple[int, int], inputs: str) -> np.ndarray:
@@ -106,7 +115,7 @@ class LstmTracker:
         if not len(seen):
             self._state, self._ids = None, ids
             return ids
-        _, state = self.model(seen[None])
+        state = torch.zeros(2, self.model.config.layers, len(seen), self.model.config.hidden)
         if len(self._ids):
             logits, after = self.model.compare(self._state, seen)
             self.cost = -logits.double().numpy()
@@ -115,6 +124,8 @@ class LstmTracker:
             for whole, part in zip(state, after):
                 whole[:, columns] = part[:, rows, columns]
         new = ids < 0
+        if new.any():
+            state[:, :, new] = torch.stack(self.model(seen[new][None])[1])
         ids[new] = self._next_id + np.arange(new.sum())
         self._next_id += int(new.sum())
         self._state, self._ids = state, ids
