@@ -88,7 +88,8 @@ class Measured:
         if (run, rank) not in self._samples:
             pairs = self._pairs[run]
             if rank == "box":
-                of_box = [p.replace(joint_score=np.repeat(p.score[:, None], N_JOINTS, 1)) for p in self._people[run]]
+                of_box = [p.replace(joint_score=np.repeat(p.score[:, None], N_JOINTS, 1))
+                          for p in self._people[run]]
                 pairs = evaluation.pair_up(self._videos, of_box)
             self._samples[run, rank] = evaluation.ap_samples(pairs)
         return self._samples[run, rank]
@@ -97,7 +98,8 @@ class Measured:
         """Counts of the joints (15,) over runs and videos."""
         runs, n = self.counts["objects"].shape[:2]
         seeds, videos = (np.ones(m) if w is None else w for m, w in ((runs, seeds), (n, videos)))
-        return evaluation.MotCounts(**{name: np.tensordot(np.outer(seeds, videos), c, 2) for name, c in self.counts.items()})
+        weights = np.outer(seeds, videos)
+        return evaluation.MotCounts(**{name: np.tensordot(weights, c, 2) for name, c in self.counts.items()})
 
     def ap(self, videos=None, seeds=None, rank: str = "box") -> float:
         """mAP."""
@@ -128,7 +130,8 @@ class Measured:
         """A row as PT-T2 and DT-T1 print it."""
         out = {f"mAP {g}": value for g, value in group_means(self.ap_of_joints()).items()}
         out |= {f"MOTA {g}": value for g, value in self.mota_of_groups().items()}
-        return out | {"MOTP": _mean(evaluation.motp(self.totals())), "Prec": self.precision(), "Rec": self.recall()}
+        motp = _mean(evaluation.motp(self.totals()))
+        return out | {"MOTP": motp, "Prec": self.precision(), "Rec": self.recall()}
 
 
 def _mean(values: np.ndarray) -> float:
@@ -141,19 +144,20 @@ class Sweep:
     labelled: the detections are of labelled frames only, and only those are linked.
     """
 
-    def __init__(self, videos: Sequence[Video], detections: Sequence[Sequence[People]], labelled: bool = False):
+    def __init__(self, videos: Sequence[Video], detections: Sequence[Sequence[People]],
+                 labelled: bool = False):
         self.videos, self.detections, self._labelled = videos, detections, labelled
         self._linked, self._measured = {}, {}
 
     def linked(self, person: float) -> list[list[People]]:
         """What passes a box threshold, with ids."""
         if person not in self._linked:
-            self._linked[person] = [[link(p, v, person, self._labelled) for p, v in zip(run, self.videos, strict=True)]
-                                    for run in self.detections]
+            of_run = lambda run: [link(p, v, person, self._labelled) for p, v in zip(run, self.videos, strict=True)]
+            self._linked[person] = [of_run(run) for run in self.detections]
         return self._linked[person]
 
     def at(self, person: float = 0.0, joint: float = -np.inf, export: float = EXPORT, ids=None) -> Measured:
-        """What a setting scores; ids: a control, People → People, that gives other ids in place of the tracker's."""
+        """What a setting scores; ids: a control, People → People, that gives ids in place of the tracker."""
         key = person, joint, export, ids
         if key not in self._measured:
             setting = Setting(person, joint, export)
@@ -188,22 +192,24 @@ def fates(video: Video, detections: People) -> np.ndarray:
 
 
 def left_out(videos: Sequence[Video]) -> np.ndarray:
-    """Share (15,) of the labelled people whose joint is not annotated; NaN for joints that a data set never has."""
+    """Share (15,) of the labelled people whose joint is not annotated; NaN for joints nobody ever has."""
     present = np.concatenate([v.people.present[v.labelled[v.people.frame]] for v in videos])
     present = present[present.any(1)]
     return np.where(present.any(0), 1 - present.mean(0), np.nan)
 
 
 def predicted_joints(videos: Sequence[Video], detections: Sequence[People]) -> dict[str, np.ndarray]:
-    """Every predicted joint of the labelled frames, (K,) arrays: box (its box's score), score, right, fate, joint.
+    """Every predicted joint of the labelled frames: its box's score, its own, is it right, fate, joint; (K,).
 
-    Only the people that are given compete for the annotated ones.
+    Keys: box, score, right, fate, joint. Only the people that are given compete for the
+    annotated ones, so give those that are kept.
     """
     parts = []
     for video, p in zip(videos, detections, strict=True):
         fate = fates(video, p)
         row, joint = np.nonzero(fate)
-        parts.append((p.score[row], p.joint_score[row, joint], fate[row, joint] == RIGHT, fate[row, joint], joint))
+        of_joint = fate[row, joint]
+        parts.append((p.score[row], p.joint_score[row, joint], of_joint == RIGHT, of_joint, joint))
     return dict(zip(("box", "score", "right", "fate", "joint"), map(np.concatenate, zip(*parts))))
 
 
@@ -223,7 +229,7 @@ def best_threshold(score: np.ndarray, right: np.ndarray) -> float:
 
 
 def calibrate(score: np.ndarray, right: np.ndarray, steps: int = 25) -> tuple[float, float]:
-    """Offset and slope of the logistic curve P(right | score) = σ(offset + slope · score), by Newton's method.
+    """Offset and slope of the curve P(right | score) = σ(offset + slope · score), by Newton's method.
 
     score (K,) unbounded, right (K,) bool. Raises ValueError unless both outcomes occur.
     """
@@ -244,13 +250,15 @@ def score_at(probability, curve: tuple[float, float]):
 
 # --- one threshold for another network -----------------------------------------------------------
 
-def regret(sweeps: dict[str, Sweep], thresholds: Sequence[float], folds: Sequence[np.ndarray], joint: float) -> np.ndarray:
+def regret(sweeps: dict[str, Sweep], thresholds: Sequence[float], folds: Sequence[np.ndarray],
+           joints: dict[str, float]) -> np.ndarray:
     """MOTA lost (A, B) where network b is run with the box threshold that is best for network a.
 
-    Every fold (V,) of video weights chooses once and the other videos are scored; the mean over folds. The
-    loss is against b's own choice on the same fold, so the diagonal is 0.
+    joints: the keypoint threshold of each network. Every fold (V,) of video weights, 0 or 1,
+    chooses once and the other videos are scored; the mean over folds. The loss is against
+    b's own choice on the same fold, so the diagonal is 0 and a luckier choice is negative.
     """
-    scored = {name: [s.at(t, joint, 0.0) for t in thresholds] for name, s in sweeps.items()}
+    scored = {name: [s.at(t, joints[name], 0.0) for t in thresholds] for name, s in sweeps.items()}
     out = np.zeros((len(scored), len(scored)))
     for fold in folds:
         chosen = [int(np.argmax([m.mota(fold) for m in row])) for row in scored.values()]
@@ -307,7 +315,7 @@ def ends_gain_most(before: Measured, after: Measured, v=None, s=None) -> float:
 
 
 def inner_maximum(mota: Sequence[float]) -> float:
-    """KT-C12: the best MOTA inside the range minus the better of its two ends; negative where an end is best."""
+    """KT-C12: the best MOTA inside the range minus the better of its two ends; negative if an end is best."""
     return max(mota[1:-1]) - max(mota[0], mota[-1])
 
 
@@ -338,4 +346,5 @@ def result(claim: str, sweep: Sweep, chosen: Chosen, data: str, draws: int = 200
     if claim == "PT-C6":
         return Result.exact(claim, largest_difference(sweep.at(0.0), sweep.at(.5)), data)
     measure = lambda v=None, s=None: float(MEASURES[claim](sweep, chosen, v, s))
-    return Result(claim, data, measure(), paired_bootstrap(measure, n_videos, n_seeds, draws), n_videos, n_seeds)
+    interval = paired_bootstrap(measure, n_videos, n_seeds, draws)
+    return Result(claim, data, measure(), interval, n_videos, n_seeds)
