@@ -128,8 +128,8 @@ def test_fault_joints_are_ranked_by_their_own_score(world, monkeypatch):
 def test_fault_evaluation_forgets_false_positives(world, monkeypatch):
     healthy = thresholds.evaluation.clear_mot
 
-    def forgetful(pairs):
-        counts = healthy(pairs)
+    def forgetful(*sides):
+        counts = healthy(*sides)
         counts.false_positives[:] = 0
         return counts
 

@@ -63,11 +63,11 @@ class Measured:
     """
 
     def __init__(self, videos: Sequence[Video], people: Sequence[Sequence[People]]):
-        pairs = [evaluation.pair_up(videos, run) for run in people]
-        counts = [evaluation.clear_mot(p) for p in pairs]
-        self.counts = {name: np.stack([getattr(c, name) for c in counts])
-                       for name in evaluation.MotCounts.__dataclass_fields__}       # each (S, V, 15)
-        self._videos, self._people, self._pairs = videos, people, pairs
+        # All runs at once, as if they were other videos: the evaluation steps through time only once.
+        counts = evaluation.clear_mot([v for _ in people for v in videos], [p for run in people for p in run])
+        self.counts = {name: getattr(counts, name).reshape(len(people), len(videos), N_JOINTS)
+                       for name in evaluation.MotCounts.__dataclass_fields__}
+        self._videos, self._people = videos, people
         self._samples, self._known = {}, {}
 
     def ap_of_joints(self, videos=None, seeds=None, rank: str = "box") -> np.ndarray:
@@ -86,12 +86,10 @@ class Measured:
 
     def _ranked(self, run: int, rank: str):
         if (run, rank) not in self._samples:
-            pairs = self._pairs[run]
+            people = self._people[run]
             if rank == "box":
-                of_box = [p.replace(joint_score=np.repeat(p.score[:, None], N_JOINTS, 1))
-                          for p in self._people[run]]
-                pairs = evaluation.pair_up(self._videos, of_box)
-            self._samples[run, rank] = evaluation.ap_samples(pairs)
+                people = [p.replace(joint_score=np.repeat(p.score[:, None], N_JOINTS, 1)) for p in people]
+            self._samples[run, rank] = evaluation.ap_samples(evaluation.pair_up(self._videos, people))
         return self._samples[run, rank]
 
     def totals(self, videos=None, seeds=None) -> evaluation.MotCounts:
