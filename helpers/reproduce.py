@@ -31,7 +31,7 @@ PROFILES = ("laptop", "gpu")
 #: Kernels warn about their transport on every start; only errors are of use here.
 QUIET = ["--IPKernelApp.log_level=40"]
 #: Notebooks that show what others measured run after them; the rest stand alone.
-NEEDS = {"00": ("01", "02", "06")}
+NEEDS = {"00": ("01", "02", "03", "04", "05", "06", "07")}
 
 
 def reproduce(names: Iterable[str] = (), profile: str = "laptop", dataset: str = "puppets", jobs: int = 1,

@@ -29,15 +29,16 @@ class Runs:
     """What S training runs of one network found in the same V videos, and how good it is.
 
     detections: S lists of V People. AP ranks joints by their box's score, as Detect-and-Track's
-    export does, and sees all of them. MOTA is that of the frame-to-frame tracker on labelled
+    export does, or with by_box=False by their own (annotated boxes all score alike), and sees
+    all of them. MOTA is that of the frame-to-frame tracker on labelled
     frames, after people below `person` and joints below the logit `joint` are dropped. One run
     stands for every seed (boxes from the annotation have no seed).
     """
 
     def __init__(self, videos: Sequence[Video], detections: Sequence[Sequence[People]], person: float = PERSON,
-                 joint: float = LOGIT):
-        self.samples = [evaluation.ap_samples(evaluation.pair_up(videos, [box_confidence(p) for p in run]))
-                        for run in detections]
+                 joint: float = LOGIT, by_box: bool = True):
+        rank = box_confidence if by_box else lambda found: found
+        self.samples = [evaluation.ap_samples(evaluation.pair_up(videos, [rank(p) for p in run])) for run in detections]
         counts = [evaluation.clear_mot(videos, [_tracked(p, v, person, joint) for p, v in zip(run, videos)])
                   for run in detections]
         self.errors = np.stack([np.stack([c.misses + c.false_positives + c.switches, c.objects], 1)
