@@ -1,6 +1,6 @@
 """Predictions in files: the detections and poses of a network on whole videos, small enough to ship.
 
-The ablations after notebook 03 start from them. Boxes keep 1/32 pixel; joints are stored as the
+The ablations after notebook 03 start from them. A file is an .npz, packed by LZMA. Boxes keep 1/32 pixel; joints are stored as the
 cell of the box in which they were read (`keypoint_rcnn.decode`), so they come back exactly where they were.
 """
 
@@ -10,18 +10,18 @@ import json
 import os
 import zipfile
 from collections.abc import Sequence
+from lzma import LZMAError
 from pathlib import Path
 
 import numpy as np
 
 from helpers import WorkbookError
-from helpers.people import People, people
+from helpers.people import People, concatenate, people
 from helpers.skeleton import N_JOINTS
 
 FOLDER = Path(__file__).resolve().parents[2] / "data" / "predictions"
-FIELDS = ("frame", "box", "score", "cells", "place", "logit")
-#: Steps of a pixel in which boxes are kept, and of one in which scores are.
-BOX_STEPS, SCORE_STEPS = 32, 65535
+#: Steps of a pixel in which boxes are kept, of one in which scores are, and of one in which logits are.
+BOX_STEPS, SCORE_STEPS, LOGIT_STEPS = 32, 65535, 16
 
 
 def save(path: Path, predictions: dict[str, People], **facts) -> Path:
@@ -30,22 +30,30 @@ def save(path: Path, predictions: dict[str, People], **facts) -> Path:
     Every joint must be present and lie in its box, as `detect` gives them, or all be absent, as
     a detector without keypoint head gives them. Raises ValueError otherwise.
     """
-    path, arrays = Path(path), {}
-    joints = any(found.present.any() for found in predictions.values())
-    for name, found in predictions.items():
-        stored = {"frame": found.frame.astype(np.uint16),
-                  "box": np.round(found.box * BOX_STEPS).astype(np.int16),
-                  "score": np.round(found.score * SCORE_STEPS).astype(np.uint16)}
-        if joints:
-            stored |= {"cells": _cells(found.box).astype(np.uint16), "place": _places(name, found),
-                       "logit": found.joint_score.astype(np.float16)}
-        arrays |= {f"{name}/{field}": value for field, value in stored.items()}
-    facts = np.frombuffer(json.dumps(facts, sort_keys=True).encode(), np.uint8)
+    path, found = Path(path), concatenate(list(predictions.values()))
+    arrays = {"frame": found.frame.astype(np.uint16),
+              "box": np.round(found.box * BOX_STEPS).astype(np.int16),
+              "score": np.round(found.score * SCORE_STEPS).astype(np.uint16)}
+    if found.present.any():
+        arrays |= {"cells": _cells(found.box).astype(np.uint16), "place": _places(path.name, found),
+                   "logit": np.round(found.joint_score * LOGIT_STEPS).astype(np.int16)}
+    about = {"facts": facts, "videos": {name: len(part) for name, part in predictions.items()}}
+    arrays["about"] = np.frombuffer(json.dumps(about).encode(), np.uint8)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.npz")
-    np.savez_compressed(partial, facts=facts, **arrays)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    _write(partial, arrays)
     os.replace(partial, path)
     return path
+
+
+def _write(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """An .npz packed by LZMA, a fifth smaller than numpy's own; `np.load` reads it."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as file:
+        for name, values in arrays.items():
+            entry = zipfile.ZipInfo(f"{name}.npy")      # without a date: the same bytes every time
+            entry.compress_type = zipfile.ZIP_LZMA
+            with file.open(entry, "w") as member:
+                np.lib.format.write_array(member, np.ascontiguousarray(values), allow_pickle=False)
 
 
 def load(path: Path) -> tuple[dict[str, People], dict]:
@@ -53,13 +61,13 @@ def load(path: Path) -> tuple[dict[str, People], dict]:
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-        facts = json.loads(arrays.pop("facts").tobytes())
-        names = dict.fromkeys(name.rpartition("/")[0] for name in arrays)
-        return {name: _people(**{field: arrays[f"{name}/{field}"] for field in FIELDS
-                                 if f"{name}/{field}" in arrays}) for name in names}, facts
+        about = json.loads(arrays.pop("about").tobytes())
+        ends = np.cumsum([0, *about["videos"].values()])
+        found = _people(**arrays)
+        return {name: found[a:b] for name, a, b in zip(about["videos"], ends, ends[1:])}, about["facts"]
     except FileNotFoundError:
         raise WorkbookError(f"{path}: is missing.") from None
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, EOFError) as error:
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, EOFError, LZMAError) as error:
         kind = type(error).__name__
         raise WorkbookError(f"{path}: is truncated or no file of predictions ({kind}).") from None
 
@@ -87,7 +95,7 @@ def _people(frame, box, score, cells=None, place=None, logit=None) -> People:
         return people(frame=frame, box=box, score=score / SCORE_STEPS)
     step = _sides(box) / cells
     xy = box[:, None, :2] + (place + 0.5) * step[:, None]
-    return people(frame=frame, box=box, score=score / SCORE_STEPS, joint_score=logit,
+    return people(frame=frame, box=box, score=score / SCORE_STEPS, joint_score=logit / LOGIT_STEPS,
                   xy=xy.reshape(-1, N_JOINTS, 2))
 
 
