@@ -405,3 +405,58 @@ def test_the_oracles_order(small_world):
     joints = [controls.truth_ids(controls.truth_joints(p, v.people), v.people) for p, v in zip(kept, videos)]
     levels = [comparison.mota(comparison.mot_errors(videos, t)) for t in (plain, ids, joints)]
     assert levels[0] < levels[1] < levels[2] - 5
+
+
+# --- bad input ------------------------------------------------------------------------------------
+
+def side_by_side(n_people, frames, step=2.0):
+    """n people side by side in the given frames, boxes 8 × 20 px."""
+    left = np.arange(n_people) * 10.0
+    boxes = [np.stack([left + step * t, 0 * left, left + step * t + 8, 0 * left + 20], 1) for t in frames]
+    return people(frame=np.repeat(frames, n_people), box=np.concatenate(boxes))
+
+
+@pytest.mark.parametrize("frames, tracks", [([3, 4, 5], 1), ([0, 1, 4, 5], 2), ([0, 1, 2], 1), ([5], 1), ([], 0)])
+@pytest.mark.parametrize("memory, together", [(1, False), (3, True)])
+def test_frames_without_detections_at_start_middle_and_end(frames, tracks, memory, together):
+    found = side_by_side(1, frames) if frames else nobody()
+    ids = track(found, FrameToFrame(memory=memory), 8).track
+    assert len(set(ids)) == (min(tracks, 1) if together else tracks)
+
+
+def test_two_hundred_people():
+    found = side_by_side(200, range(4), step=1.0)
+    ids = track(found, FrameToFrame(), 4).track.reshape(4, 200)
+    assert (ids == ids[0]).all() and len(set(ids[0])) == 200
+
+
+@pytest.mark.parametrize("match", [hungarian, greedy])
+def test_identical_boxes_are_linked_the_same_way_every_time(match):
+    found = people(frame=np.repeat(range(5), 6), box=np.tile([3.0, 3, 9, 9], (30, 1)))
+    first = track(found, FrameToFrame(match=match), 5).track
+    assert all(np.array_equal(first, track(found, FrameToFrame(match=match), 5).track) for _ in range(5))
+    assert len(set(first)) == 6
+
+
+def test_boxes_without_area_are_tracked_like_any():
+    found = people(frame=[0, 0, 1, 1], box=[[5.0, 5, 5, 5], [50, 50, 60, 60], [5, 5, 5, 5], [51, 50, 61, 60]])
+    assert track(found, FrameToFrame(), 2).track.tolist() == [0, 1, 0, 1]
+    assert len(keep_confident(found.replace(xy=np.zeros((4, 15, 2)), present=np.ones((4, 15), bool)),
+                              joint=-np.inf, area=50)) == 2
+
+
+def test_a_cost_that_is_not_a_number_is_refused_with_frame_and_pair():
+    broken = lambda a, b: np.array([[0.0, 1], [1, np.nan]])
+    with pytest.raises(WorkbookError, match="frame 1: the cost of remembered person 1 and detection 1"):
+        track(side_by_side(2, range(2)), FrameToFrame(broken), 2)
+
+
+def test_labelled_frames_alone():
+    video = puppets.videos("val", n=1, render=False)[0]
+    found = simulate_detections(video, 0)
+    short, part = comparison.labelled_alone(video, found)
+    numbers = np.flatnonzero(video.labelled)
+    assert len(short) == len(numbers) and short.labelled.all()
+    for k in (0, 7, len(numbers) - 1):
+        np.testing.assert_array_equal(short.people.at(k).xy, video.people.at(numbers[k]).xy)
+        np.testing.assert_array_equal(part.at(k).box, found.at(numbers[k]).box)

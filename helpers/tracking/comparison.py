@@ -25,6 +25,18 @@ def thin(video: Video, gap: int) -> Video:
                  ignore=video.ignore[::gap], files=video.files[::gap])
 
 
+def labelled_alone(video: Video, found: People) -> tuple[Video, People]:
+    """The labelled frames of a video as a video of their own, and what was found in them, without pixels.
+
+    For detections that were made in labelled frames only: their neighbours in time are each other.
+    """
+    numbers = np.flatnonzero(video.labelled)
+    place = lambda p: p[video.labelled[p.frame]].replace(
+        frame=np.searchsorted(numbers, p.frame[video.labelled[p.frame]]))
+    short = Video(video.name, video.size, np.ones(len(numbers), bool), place(video.people))
+    return short, place(found)
+
+
 def link_errors(videos: Sequence[Video], gap: int, cost: Callable, match: Callable) -> np.ndarray:
     """How many true pairs `gap` frames apart there are and how many are not linked: (V, 2) int.
 

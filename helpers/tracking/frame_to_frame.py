@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from helpers import WorkbookError
 from helpers.people import People, concatenate, nobody
 from helpers.tracking.costs import box_cost
 from helpers.tracking.matching import hungarian
@@ -36,11 +37,16 @@ class FrameToFrame:
         self._age = np.zeros(0, int)       # frames since that detection
 
     def step(self, frame_people: People, image: np.ndarray | None = None) -> np.ndarray:
-        """Track ids (N,) of one frame's people; the image is not used."""
+        """Track ids (N,) of one frame's people; the image is not used. WorkbookError for a cost of NaN."""
         ids = np.full(len(frame_people), -1)
         linked = np.zeros(len(self._known), bool)
         if len(self._known) and len(ids):
-            rows, columns = self.match(self.cost(self._known, frame_people), self.limit)
+            cost = np.asarray(self.cost(self._known, frame_people))
+            if np.isnan(cost).any():
+                i, j = np.argwhere(np.isnan(cost))[0]
+                raise WorkbookError(f"tracker: frame {frame_people.frame[j]}: the cost of remembered person {i} and "
+                                    f"detection {j} is not a number.")
+            rows, columns = self.match(cost, self.limit)
             ids[columns] = self._ids[rows]
             linked[rows] = True
         new = ids < 0
