@@ -203,7 +203,8 @@ def test_shipped_weights_load_and_say_where_they_come_from(path):
     assert facts["data"] == plan.recipe.data and int(facts["seed"]) == plan.recipe.seed
     assert {"device", "date", "minutes", "log"} <= facts.keys()
     curve = [sum(v for k, v in row.items() if k.startswith("loss")) for row in json.loads(facts["log"])]
-    assert min(curve[-5:]) < curve[0]
+    # From scratch the loss falls; what goes on from trained weights must not lose what they knew.
+    assert min(curve[-5:]) < (1.1 if plan.start else 0.8) * curve[0]
 
 
 def test_a_plan_trains_what_it_starts_from_first_and_inflates_it(tmp_path, monkeypatch):
