@@ -1,6 +1,6 @@
 """A detector and pose network with known noise, from the ground truth of any video.
 
-Until networks are trained (notebook 03) the association experiments run on these detections: misses,
+Where there are tracks but no images, the association experiments run on these detections: misses,
 false alarms, duplicates, jitter, joints taken from a neighbour, and joints predicted where the annotators
 left them out. Notebooks 01, 05 and 06 measure on them, on puppets and on real tracks alike.
 """
