@@ -15,7 +15,7 @@ from helpers.geometry import joint_distances
 from helpers.ledger import Result, paired_bootstrap
 from helpers.people import People, Video
 from helpers.skeleton import INDEX, group_means
-from helpers.tracking.comparison import mota
+from helpers.tracking.comparison import errors_of, mota
 from helpers.tracking.frame_to_frame import FrameToFrame
 
 #: Head size over the distance from head_top to head_bottom (PCKh), and body height in heads where the head is not seen.
@@ -97,8 +97,7 @@ class Linked:
 
     def __init__(self, videos: Sequence[Video], runs: Sequence[Sequence[People]]):
         self._counts = [evaluation.clear_mot(videos, tracked) for tracked in runs]
-        self.errors = np.stack([np.stack([c.misses + c.false_positives + c.switches, c.objects], 1)
-                                for c in self._counts])
+        self.errors = np.stack([errors_of(c) for c in self._counts])
 
     def mota(self, videos=None, seeds=None) -> float:
         """MOTA in per cent, pooled over runs; videos (V,), seeds (S,): how often each counts."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from helpers.evaluation import clear_mot
+from helpers.evaluation import MotCounts, clear_mot
 from helpers.ledger import paired_bootstrap
 from helpers.people import People, Video, extent_boxes
 
@@ -71,7 +71,11 @@ def link_error_difference(ours: np.ndarray, baseline: np.ndarray) -> tuple[float
 
 def mot_errors(videos: Sequence[Video], tracked: Sequence[People]) -> np.ndarray:
     """Errors (misses, false positives and switches together) and objects of every joint: (V, 2, 15)."""
-    counts = clear_mot(videos, tracked)
+    return errors_of(clear_mot(videos, tracked))
+
+
+def errors_of(counts: MotCounts) -> np.ndarray:
+    """`mot_errors` of what was counted already."""
     return np.stack([counts.misses + counts.false_positives + counts.switches, counts.objects], 1)
 
 

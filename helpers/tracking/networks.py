@@ -16,7 +16,7 @@ from helpers.nets.keypoint_rcnn import box_confidence
 from helpers.people import People, Video
 from helpers.skeleton import group_means
 from helpers.tracking import track
-from helpers.tracking.comparison import mota
+from helpers.tracking.comparison import errors_of, mota
 from helpers.tracking.detections import keep_confident
 from helpers.tracking.frame_to_frame import FrameToFrame
 
@@ -41,8 +41,7 @@ class Runs:
         self.samples = [evaluation.ap_samples(evaluation.pair_up(videos, [rank(p) for p in run])) for run in detections]
         counts = [evaluation.clear_mot(videos, [_tracked(p, v, person, joint) for p, v in zip(run, videos)])
                   for run in detections]
-        self.errors = np.stack([np.stack([c.misses + c.false_positives + c.switches, c.objects], 1)
-                                for c in counts])
+        self.errors = np.stack([errors_of(c) for c in counts])
         self._counts, self._known = counts, {}
 
     def ap_of_runs(self, videos: np.ndarray | None = None) -> np.ndarray:
