@@ -34,10 +34,15 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     p = commands.add_parser("reproduce", help="re-run notebooks and regenerate figures, tables and the ledger")
-    p.add_argument("notebooks", nargs="*", metavar="NOTEBOOK", help="number or name, e.g. 06 or 06_matching; none = all")
+    p.add_argument(
+        "notebooks", nargs="*", metavar="NOTEBOOK", help="number or name, e.g. 06 or 06_matching; none = all"
+    )
     p.add_argument("--profile", default="laptop", help="laptop (default: offline, CPU) or gpu (full size)")
-    p.add_argument("--dataset", default="puppets", help="puppets (default; real tracks join in where found), somof, "
-                                                        "bonn, posetrack17, posetrack18 or posetrack21")
+    p.add_argument(
+        "--dataset",
+        default="puppets",
+        help="puppets (default; real tracks join in where found), somof, bonn, posetrack17, posetrack18 or posetrack21",
+    )
     p.add_argument("--jobs", type=int, default=1, metavar="N", help="notebooks run side by side (default 1)")
     p.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="any other notebook parameter")
     p.add_argument("--fresh", action="store_true", help="run notebooks again whose inputs have not changed")
@@ -52,15 +57,26 @@ def _parser() -> argparse.ArgumentParser:
     p.set_defaults(run=_evaluate)
 
     p = commands.add_parser("track", help="give the predictions of any pose estimator track ids")
-    p.add_argument("predictions", metavar="PRED_DIR", type=Path, help="folder of PoseTrack'18 files, track ids not needed")
-    p.add_argument("--method", required=True, choices=["iou", "oks", "keypoints", "pckh"],
-                   help="what makes people of two frames alike: their boxes' overlap, object keypoint similarity, "
-                        "mean joint distance, or the share of near joints")
+    p.add_argument(
+        "predictions", metavar="PRED_DIR", type=Path, help="folder of PoseTrack'18 files, track ids not needed"
+    )
+    p.add_argument(
+        "--method",
+        required=True,
+        choices=["iou", "oks", "keypoints", "pckh"],
+        help="what makes people of two frames alike: their boxes' overlap, object keypoint similarity, "
+        "mean joint distance, or the share of near joints",
+    )
     p.add_argument("--out", required=True, metavar="DIR", type=Path, help="folder for the same files with track ids")
     p.add_argument("--matcher", default="hungarian", choices=["hungarian", "greedy"])
     p.add_argument("--memory", type=int, default=1, metavar="K", help="frames a lost track is remembered (default 1)")
-    p.add_argument("--limit", type=float, default=float("inf"), metavar="COST",
-                   help="never link above this cost: 1 - similarity, pixels for keypoints (default: no limit)")
+    p.add_argument(
+        "--limit",
+        type=float,
+        default=float("inf"),
+        metavar="COST",
+        help="never link above this cost: 1 - similarity, pixels for keypoints (default: no limit)",
+    )
     p.add_argument("--person", type=float, default=float("-inf"), metavar="SCORE", help="drop people scored lower")
     p.add_argument("--joint", type=float, default=float("-inf"), metavar="SCORE", help="drop joints scored lower")
     p.set_defaults(run=_track)
@@ -85,12 +101,21 @@ def _parser() -> argparse.ArgumentParser:
 
 def _reproduce(a) -> int:
     from helpers import reproduce
-    return reproduce.reproduce(a.notebooks, profile=a.profile, dataset=a.dataset, jobs=a.jobs,
-                               extra=dict(_assignment(text) for text in a.set), fresh=a.fresh, update=a.update)
+
+    return reproduce.reproduce(
+        a.notebooks,
+        profile=a.profile,
+        dataset=a.dataset,
+        jobs=a.jobs,
+        extra=dict(_assignment(text) for text in a.set),
+        fresh=a.fresh,
+        update=a.update,
+    )
 
 
 def _assignment(text: str) -> tuple[str, object]:
     import ast
+
     name, equals, value = text.partition("=")
     if not equals or not name.isidentifier():
         raise WorkbookError(f"--set {text}: is not NAME=VALUE.")
@@ -102,7 +127,8 @@ def _assignment(text: str) -> tuple[str, object]:
 
 def _evaluate(a) -> int:
     from helpers import evaluation
-    from helpers.datasets.files import write_atomically
+    from helpers.files import write_atomically
+
     truth, predictions = _read_both(a.truth, a.predictions)
     scores = evaluation.evaluate(truth, predictions, compat=a.compat == "poseval")
     _print_scores(scores)
@@ -114,6 +140,7 @@ def _evaluate(a) -> int:
 def _read_both(truth_folder: Path, prediction_folder: Path):
     """Ground-truth videos and, file by file of the same name, their predictions."""
     from helpers.datasets.posetrack import read_posetrack
+
     if not prediction_folder.is_dir():
         raise WorkbookError(f"{prediction_folder}: is not a folder of predictions.")
     truth, predictions = read_posetrack(truth_folder), []
@@ -140,8 +167,9 @@ def _track(a) -> int:
     from functools import partial
 
     from helpers.tracking import costs, matching
-    from helpers.tracking.files import track_files
     from helpers.tracking.frame_to_frame import FrameToFrame
+    from helpers.tracking.on_files import track_files
+
     if a.memory < 1:
         raise WorkbookError(f"--memory {a.memory}: at least 1 frame is needed.")
     tracker = partial(FrameToFrame, costs.BY_NAME[a.method], getattr(matching, a.matcher), a.limit, a.memory)
@@ -152,6 +180,7 @@ def _track(a) -> int:
 
 def _ledger(a) -> int:
     from helpers import ledger
+
     rows = ledger.ledger()
     if a.json:
         print(json.dumps(rows, indent=1))
@@ -159,8 +188,10 @@ def _ledger(a) -> int:
     for row in rows:
         print(f"{row['id']:8}{row['verdict']:20}{row['statement']}")
         for r in row["results"]:
-            print(f"{'':8}  {r['data']}: {r['estimate']} {r['interval']}, {r['n_videos']} videos, "
-                  f"{r['n_seeds']} seeds: {r['verdict']}")
+            print(
+                f"{'':8}  {r['data']}: {r['estimate']} {r['interval']}, {r['n_videos']} videos, "
+                f"{r['n_seeds']} seeds: {r['verdict']}"
+            )
         if row["reason"]:
             print(f"{'':8}  {row['reason']}")
     print("\n" + ", ".join(f"{n} {v}" for v, n in ledger.summary(rows)["all"].items()))
@@ -171,7 +202,8 @@ def _puppets(a) -> int:
     from tqdm import tqdm
 
     from helpers import puppets
-    from helpers.datasets.posetrack import write_posetrack18
+    from helpers.datasets.posetrack_writing import write_posetrack18
+
     videos = puppets.videos(a.split, n=a.videos, render=not a.no_images)
     folder = a.out / "annotations" / a.split
     for video in tqdm(videos, unit="video", desc=str(a.out)):
@@ -182,6 +214,7 @@ def _puppets(a) -> int:
 
 def _fetch(a) -> int:
     from helpers.datasets import download
+
     for path in download.fetch(a.names, a.to):
         print(path)
     return 0

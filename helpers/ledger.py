@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,14 +16,22 @@ from pathlib import Path
 import numpy as np
 
 from helpers import WorkbookError, papers
+from helpers.outputs import output
+from helpers.places import FIGURES
 
 HOLDS, CONTRADICTED, UNDECIDED, NOT_TESTABLE = "holds", "contradicted", "undecided", "not testable here"
+
 VERDICTS = (HOLDS, CONTRADICTED, UNDECIDED, NOT_TESTABLE)
-FIGURES = Path(__file__).resolve().parent.parent / "figures"
 
 
-def paired_bootstrap(statistic: Callable[[np.ndarray, np.ndarray], float], n_videos: int, n_seeds: int = 1,
-                     draws: int = 1000, seed: int = 0, level: float = .95) -> tuple[float, float]:
+def paired_bootstrap(
+    statistic: Callable[[np.ndarray, np.ndarray], float],
+    n_videos: int,
+    n_seeds: int = 1,
+    draws: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> tuple[float, float]:
     """Percentile interval of a statistic over resampled videos and, independently, seeds.
 
     `statistic(video_weights (V,), seed_weights (S,))` gets how often each video and each
@@ -89,22 +96,6 @@ class Result:
         return f"{self.claim} on {self.data}: {round(self.estimate, digits) + 0.0:g}{spread} → {self.verdict}"
 
 
-def output(name: str) -> Path | None:
-    """Where the driver wants a figure, table or record written; None outside a driver's run."""
-    folder = os.environ.get("POSE_WORKBOOK_OUT")
-    if not folder:
-        return None
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    return Path(folder) / name
-
-
-def save_table(table, name: str, digits: int = 3) -> None:
-    """Write a DataFrame as csv for figures/, rounded; nothing outside a driver's run."""
-    path = output(name)
-    if path is not None:
-        table.round(digits).to_csv(path, lineterminator="\n")
-
-
 def record(notebook: str, results: Iterable[Result], profile: str, dataset: str) -> list[dict]:
     """What a notebook measured, as plain JSON; written as NN_record.json in a driver's run."""
     rows = [_result_json(r, profile) | {"claim": r.claim} for r in results]
@@ -117,9 +108,15 @@ def record(notebook: str, results: Iterable[Result], profile: str, dataset: str)
 
 def _result_json(r: Result, profile: str) -> dict:
     number = lambda v: round(float(v), 6) if math.isfinite(v) else None
-    return {"data": r.data, "profile": profile, "estimate": number(r.estimate),
-            "interval": [number(v) for v in r.interval], "n_videos": int(r.n_videos),
-            "n_seeds": int(r.n_seeds), "verdict": r.verdict}
+    return {
+        "data": r.data,
+        "profile": profile,
+        "estimate": number(r.estimate),
+        "interval": [number(v) for v in r.interval],
+        "n_videos": int(r.n_videos),
+        "n_seeds": int(r.n_seeds),
+        "verdict": r.verdict,
+    }
 
 
 def overall(results: list[dict]) -> str:
@@ -142,8 +139,9 @@ def ledger(folder: Path = FIGURES) -> list[dict]:
     for claim in papers.claims():
         results = measured.pop(claim["id"], [])
         row = {k: claim[k] for k in ("id", "paper", "kind", "statement", "rule", "notebook")}
-        out.append(row | {"results": results, "verdict": overall(results),
-                          "reason": "" if results else _why_not(claim)})
+        out.append(
+            row | {"results": results, "verdict": overall(results), "reason": "" if results else _why_not(claim)}
+        )
     if measured:
         raise WorkbookError(f"{folder}: records name unknown claims {', '.join(sorted(measured))}")
     return out

@@ -10,15 +10,14 @@ from __future__ import annotations
 import difflib
 from copy import deepcopy
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import yaml
 
-from helpers import WorkbookError
+from helpers import WorkbookError, places
 
-FOLDER = Path(__file__).resolve().parent.parent / "data" / "papers"
+FOLDER = places.PAPERS
 FILES = ("protracker", "detect_and_track", "simple_baselines", "lighttrack", "keytrack")
 #: Joint groups of a printed row, and how many of the 15 joints each of them averages.
 GROUPS = {"Head": 3, "Shoulder": 2, "Elbow": 2, "Wrist": 2, "Hip": 2, "Knee": 2, "Ankle": 2}
@@ -51,8 +50,11 @@ def tables() -> list[dict]:
     Each: id, paper, title, source (where it is printed), data, cost (what measuring it
     again needs), columns and notes. Ids with X are README numbers of the released code.
     """
-    return [{"paper": k, "notes": ""} | {f: deepcopy(v) for f, v in t.items() if f != "rows"}
-            for k, p in _read().items() for t in p["tables"]]
+    return [
+        {"paper": k, "notes": ""} | {f: deepcopy(v) for f, v in t.items() if f != "rows"}
+        for k, p in _read().items()
+        for t in p["tables"]
+    ]
 
 
 def table(name: str) -> pd.DataFrame:

@@ -7,12 +7,15 @@ People; only arrays travel between them. Notebook 00 walks through one.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields, replace as dataclass_replace
+from dataclasses import dataclass, field, fields
+from dataclasses import replace as dataclass_replace
 
 import numpy as np
 
 from helpers.skeleton import N_JOINTS
 
+#: PoseTrack's boxes are the joints' extent plus this share on every side.
+BOX_MARGIN = 0.15
 # field: (shape after the person axis, dtype, value when not given)
 _FIELDS = {
     "frame": ((), np.int64, 0),

@@ -23,10 +23,9 @@ from pathlib import Path
 from tqdm import tqdm
 
 from helpers import WorkbookError, datasets, ledger
-from helpers.datasets.files import write_atomically
+from helpers.files import write_atomically
+from helpers.places import BUILD, FIGURES, NOTEBOOKS, ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
-NOTEBOOKS, FIGURES, BUILD = ROOT / "notebooks", ROOT / "figures", ROOT / "build"
 PROFILES = ("laptop", "gpu")
 #: Kernels warn about their transport on every start; only errors are of use here.
 QUIET = ["--IPKernelApp.log_level=40"]
@@ -34,8 +33,15 @@ QUIET = ["--IPKernelApp.log_level=40"]
 NEEDS = {"00": ("01", "02", "03", "04", "05", "06", "07")}
 
 
-def reproduce(names: Iterable[str] = (), profile: str = "laptop", dataset: str = "puppets", jobs: int = 1,
-              extra: dict | None = None, fresh: bool = False, update: bool = False) -> int:
+def reproduce(
+    names: Iterable[str] = (),
+    profile: str = "laptop",
+    dataset: str = "puppets",
+    jobs: int = 1,
+    extra: dict | None = None,
+    fresh: bool = False,
+    update: bool = False,
+) -> int:
     """Run notebooks (none named = all) and publish what they write; returns 0, or 1 if one failed.
 
     extra: further notebook parameters. fresh: run even if nothing changed. update: also
@@ -72,8 +78,9 @@ def _one_run_at_a_time():
     with open(BUILD / "lock", "w") as file:
         try:
             import fcntl
+
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except ImportError:      # Windows has no such locks
+        except ImportError:  # Windows has no such locks
             pass
         except OSError:
             raise WorkbookError(f"{BUILD.name}/lock: another run of reproduce is under way; wait for it.") from None
@@ -102,6 +109,7 @@ def _check_choices(profile: str, dataset: str) -> None:
 def check_parameters(path: Path, parameters: dict) -> None:
     """Refuse names that the notebook's parameters cell lacks; papermill would only warn."""
     import papermill
+
     known = papermill.inspect_notebook(str(path))
     unknown = sorted(set(parameters) - set(known))
     if unknown:
@@ -110,13 +118,15 @@ def check_parameters(path: Path, parameters: dict) -> None:
 
 # --- what makes a run the same run -----------------------------------------------------------
 
+
 def _key(path: Path, parameters: dict) -> str:
     """Hash of all a run depends on: code cells, parameters, helpers, published tables, real data, packages."""
     digest = hashlib.sha256(json.dumps(parameters, sort_keys=True, default=str).encode())
     cells = json.loads(path.read_text())["cells"]
     digest.update(json.dumps([c["source"] for c in cells]).encode())
-    for file in sorted([*(ROOT / "helpers").rglob("*.py"), *(ROOT / "data" / "papers").glob("*.yaml"),
-                        ROOT / "requirements.txt"]):
+    for file in sorted(
+        [*(ROOT / "helpers").rglob("*.py"), *(ROOT / "data" / "papers").glob("*.yaml"), ROOT / "requirements.txt"]
+    ):
         digest.update(file.relative_to(ROOT).as_posix().encode() + file.read_bytes())
     for name in datasets.NAMES:
         folder = datasets.find(name) if name != "puppets" else None
@@ -144,13 +154,16 @@ def _hash(path: Path) -> str:
 
 # --- running -----------------------------------------------------------------------------------
 
+
 def _run_all(tasks: dict, jobs: int, update: bool) -> dict[str, str]:
     """Run tasks in dependency order, `jobs` at a time; returns name → sentence of those that failed."""
     failed, waiting, running = {}, dict(tasks), {}
     context = multiprocessing.get_context("spawn")
-    show_cells = jobs == 1 and sys.stderr.isatty()      # two bars need a terminal to share
-    with ProcessPoolExecutor(jobs, mp_context=context, max_tasks_per_child=1) as pool, \
-            tqdm(total=len(tasks), unit="notebook", disable=not tasks) as bar:
+    show_cells = jobs == 1 and sys.stderr.isatty()  # two bars need a terminal to share
+    with (
+        ProcessPoolExecutor(jobs, mp_context=context, max_tasks_per_child=1) as pool,
+        tqdm(total=len(tasks), unit="notebook", disable=not tasks) as bar,
+    ):
         try:
             while waiting or running:
                 for name in [n for n in waiting if not _needed(n) & {m[:2] for m in [*waiting, *running.values()]}]:
@@ -201,13 +214,23 @@ def run_notebook(path: Path, parameters: dict, key: str, update: bool, show_cell
 
 def _execute(path: Path, parameters: dict, show_cells: bool) -> None:
     import papermill
+
     executed = BUILD / path.name
     try:
-        papermill.execute_notebook(str(path), str(executed), parameters, cwd=str(NOTEBOOKS), kernel_name="python3",
-                                   progress_bar=show_cells, extra_arguments=QUIET)
+        papermill.execute_notebook(
+            str(path),
+            str(executed),
+            parameters,
+            cwd=str(NOTEBOOKS),
+            kernel_name="python3",
+            progress_bar=show_cells,
+            extra_arguments=QUIET,
+        )
     except papermill.PapermillExecutionError as error:
-        raise WorkbookError(f"{path.name}: cell {error.cell_index} raised {error.ename}: {error.evalue} "
-                            f"(see {executed.relative_to(ROOT)}).") from None
+        raise WorkbookError(
+            f"{path.name}: cell {error.cell_index} raised {error.ename}: {error.evalue} "
+            f"(see {executed.relative_to(ROOT)})."
+        ) from None
 
 
 def _execute_in_place(path: Path) -> None:
@@ -215,9 +238,18 @@ def _execute_in_place(path: Path) -> None:
     import nbformat
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError
+
     notebook = nbformat.read(path, as_version=4)
-    client = NotebookClient(notebook, timeout=None, kernel_name="python3", record_timing=False, coalesce_streams=True,
-                            store_widget_state=False, extra_arguments=QUIET, resources={"metadata": {"path": str(NOTEBOOKS)}})
+    client = NotebookClient(
+        notebook,
+        timeout=None,
+        kernel_name="python3",
+        record_timing=False,
+        coalesce_streams=True,
+        store_widget_state=False,
+        extra_arguments=QUIET,
+        resources={"metadata": {"path": str(NOTEBOOKS)}},
+    )
     try:
         client.execute()
     except CellExecutionError as error:
@@ -228,8 +260,10 @@ def _execute_in_place(path: Path) -> None:
 
 def canonical(notebook) -> None:
     """Take out of a notebook what differs from run to run: widget ids, kernel details, timings."""
-    notebook.metadata = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-                         "language_info": {"name": "python"}}
+    notebook.metadata = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+    }
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
         for output in cell.get("outputs", ()):
@@ -252,6 +286,7 @@ def _publish(name: str, staging: Path) -> dict[str, str]:
 
 
 # --- the ledger and the closing table -----------------------------------------------------------
+
 
 def _publish_ledger() -> None:
     rows = ledger.ledger(FIGURES)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+# fmt: off
 #: The 15 evaluated joints in PoseTrack'17 order, under their PoseTrack'18 names.
 JOINTS = (
     "right_ankle", "right_knee", "right_hip", "left_hip", "left_knee", "left_ankle",
@@ -62,16 +63,36 @@ LIMBS = np.array([(INDEX[a], INDEX[b]) for a, b in (
     ("left_shoulder", "left_hip"), ("head_bottom", "nose"), ("nose", "head_top"),
 )])
 
+# fmt: on
 #: Joint i of a mirrored image is joint FLIP[i] of the original; head joints stay.
-FLIP = np.array([INDEX[n.replace("right", "?").replace("left", "right").replace("?", "left")]
-                 for n in JOINTS])
+FLIP = np.array([INDEX[n.replace("right", "?").replace("left", "right").replace("?", "left")] for n in JOINTS])
 
 #: OKS constants: COCO's, with 0.08 and 0.06 for head_bottom and head_top, which
 #: COCO does not have; the eyes' 0.025 that some tools re-use is far too strict.
-OKS_SIGMAS = np.array([.089, .087, .107, .107, .087, .089, .062, .072, .079, .079,
-                       .072, .062, .080, .026, .060])
-COCO_SIGMAS = np.array([.026, .025, .025, .035, .035, .079, .079, .072, .072, .062, .062,
-                        .107, .107, .087, .087, .089, .089])
+OKS_SIGMAS = np.array(
+    [0.089, 0.087, 0.107, 0.107, 0.087, 0.089, 0.062, 0.072, 0.079, 0.079, 0.072, 0.062, 0.080, 0.026, 0.060]
+)
+COCO_SIGMAS = np.array(
+    [
+        0.026,
+        0.025,
+        0.025,
+        0.035,
+        0.035,
+        0.079,
+        0.079,
+        0.072,
+        0.072,
+        0.062,
+        0.062,
+        0.107,
+        0.107,
+        0.087,
+        0.087,
+        0.089,
+        0.089,
+    ]
+)
 
 
 def joint_map(source: tuple[str, ...], target: tuple[str, ...] = JOINTS) -> np.ndarray:
@@ -88,8 +109,9 @@ def convert(xy, present, source: tuple[str, ...], target: tuple[str, ...] = JOIN
     """
     xy, present = np.asarray(xy, float), np.asarray(present, bool)
     if xy.shape[-2:] != (len(source), 2) or present.shape != xy.shape[:-1]:
-        raise ValueError(f"joints: expected (..., {len(source)}, 2) and (..., {len(source)}), "
-                         f"got {xy.shape} and {present.shape}")
+        raise ValueError(
+            f"joints: expected (..., {len(source)}, 2) and (..., {len(source)}), got {xy.shape} and {present.shape}"
+        )
     index = joint_map(source, target)
     has = index >= 0
     out = np.where(has[:, None], xy[..., index, :], 0.0)

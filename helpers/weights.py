@@ -20,9 +20,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from helpers import WorkbookError
+from helpers import WorkbookError, places
 
-FOLDER = Path(__file__).resolve().parent.parent / "data" / "weights"
+FOLDER = places.WEIGHTS
 
 
 def configuration(**parts) -> dict:
@@ -30,8 +30,10 @@ def configuration(**parts) -> dict:
 
     configuration(network=SLIM, recipe=Recipe(...)) → {"network": {...}, "recipe": {...}}.
     """
-    plain = {name: {"class": type(part).__name__} | asdict(part) if is_dataclass(part) else part
-             for name, part in parts.items()}
+    plain = {
+        name: {"class": type(part).__name__} | asdict(part) if is_dataclass(part) else part
+        for name, part in parts.items()
+    }
     return json.loads(json.dumps(plain, sort_keys=True))
 
 
@@ -47,8 +49,10 @@ def save(path: Path, model: nn.Module, config: dict, half: bool = True, **facts)
     facts (data, seed, device, minutes, …) go into the metadata as text, with the date.
     """
     path = Path(path)
-    tensors = {name: (value.half() if half and value.is_floating_point() else value).cpu().contiguous()
-               for name, value in model.state_dict().items()}
+    tensors = {
+        name: (value.half() if half and value.is_floating_point() else value).cpu().contiguous()
+        for name, value in model.state_dict().items()
+    }
     metadata = {"configuration": json.dumps(config, sort_keys=True), "date": date.today().isoformat()}
     metadata |= {name: str(value) for name, value in facts.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -82,8 +86,7 @@ def load(path: Path, model: nn.Module, config: dict) -> nn.Module:
     different = _first_difference(stored, config)
     if different:
         field, has, wanted = different
-        raise WorkbookError(f"{path}: are weights of another configuration, "
-                            f"{field} is {has!r} and not {wanted!r}.")
+        raise WorkbookError(f"{path}: are weights of another configuration, {field} is {has!r} and not {wanted!r}.")
     expected = model.state_dict()
     for name, value in expected.items():
         if name not in tensors or tensors[name].shape != value.shape:
@@ -106,16 +109,18 @@ def _read(path: Path, tensors: bool = True) -> tuple[dict, dict]:
 def _first_difference(stored, wanted, field: str = "configuration"):
     if isinstance(stored, dict) and isinstance(wanted, dict):
         for name in sorted(stored.keys() | wanted.keys()):
-            found = _first_difference(stored.get(name), wanted.get(name), name if field == "configuration"
-                                      else f"{field}.{name}")
+            found = _first_difference(
+                stored.get(name), wanted.get(name), name if field == "configuration" else f"{field}.{name}"
+            )
             if found:
                 return found
         return None
     return None if stored == wanted else (field, stored, wanted)
 
 
-def train_or_load(label: str, config: dict, build: Callable[[], nn.Module],
-                  train: Callable[[nn.Module], dict], folder: Path = FOLDER) -> nn.Module:
+def train_or_load(
+    label: str, config: dict, build: Callable[[], nn.Module], train: Callable[[nn.Module], dict], folder: Path = FOLDER
+) -> nn.Module:
     """The trained network: from its file if there is one, else trained now and kept there.
 
     train(model) trains in place and returns the facts for the metadata.
@@ -138,8 +143,10 @@ def from_torchvision(load_model: Callable[[], nn.Module], what: str) -> nn.Modul
     try:
         return load_model().eval()
     except (URLError, OSError, RuntimeError) as error:
-        raise WorkbookError(f"{what}: cannot be fetched without a network ({_reason(error)}); "
-                            "the workbook's own weights in data/weights need none.") from None
+        raise WorkbookError(
+            f"{what}: cannot be fetched without a network ({_reason(error)}); "
+            "the workbook's own weights in data/weights need none."
+        ) from None
 
 
 def _reason(error: Exception) -> str:

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from helpers import evaluation, puppets
+from helpers import evaluation, puppets, worlds
 from helpers.__main__ import main
-from helpers.datasets.posetrack import read_posetrack, write_posetrack18
+from helpers.datasets.posetrack import read_posetrack
+from helpers.datasets.posetrack_writing import write_posetrack18
 from helpers.tracking import costs, track
 from helpers.tracking.frame_to_frame import FrameToFrame
 
@@ -26,15 +27,22 @@ def folders(tmp_path_factory):
     videos = puppets.videos("val", n=2, render=False)
     rng = np.random.default_rng(0)
     predictions = [v.people[v.people.track > 0] for v in videos]
-    predictions = [p.replace(xy=p.xy + rng.normal(0, 1, p.xy.shape), joint_score=rng.random(p.xy.shape[:2])) for p in predictions]
+    predictions = [
+        p.replace(xy=p.xy + rng.normal(0, 1, p.xy.shape), joint_score=rng.random(p.xy.shape[:2])) for p in predictions
+    ]
     write_posetrack18(root / "gt", videos)
     write_posetrack18(root / "pred", videos, predictions)
     return root, videos, predictions
 
 
 def run(*arguments, **env):
-    return subprocess.run([sys.executable, "-m", "helpers", *map(str, arguments)], capture_output=True, text=True,
-                          cwd=ROOT, env={**os.environ, **env})
+    return subprocess.run(
+        [sys.executable, "-m", "helpers", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, **env},
+    )
 
 
 @pytest.mark.parametrize("command", ["", "reproduce", "evaluate", "track", "ledger", "puppets", "fetch"])
@@ -43,7 +51,9 @@ def test_help(command):
     assert done.returncode == 0 and "usage: python -m helpers" in done.stdout
 
 
-@pytest.mark.parametrize("arguments", [[], ["dance"], ["evaluate"], ["fetch", "coco"], ["puppets", "x", "--split", "all"]])
+@pytest.mark.parametrize(
+    "arguments", [[], ["dance"], ["evaluate"], ["fetch", "coco"], ["puppets", "x", "--split", "all"]]
+)
 def test_wrong_usage_exits_with_2(arguments):
     assert run(*arguments).returncode == 2
 
@@ -63,8 +73,10 @@ def test_evaluate_writes_what_the_evaluator_computes(folders, tmp_path, compat):
 
 def test_evaluate_imports_no_torch(folders):
     root, *_ = folders
-    code = f"import sys; from helpers.__main__ import main; main(['evaluate', {str(root / 'gt')!r}, {str(root / 'pred')!r}]); " \
-           "sys.exit('torch' in sys.modules)"
+    code = (
+        f"import sys; from helpers.__main__ import main; main(['evaluate', {str(root / 'gt')!r}, {str(root / 'pred')!r}]); "
+        "sys.exit('torch' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True).returncode == 0
 
 
@@ -77,8 +89,16 @@ def one_error(capsys, *arguments):
 
 def test_differing_frame_counts(folders, tmp_path, capsys):
     root, videos, _ = folders
-    short = [replace(v, labelled=v.labelled[:-1], people=v.people[v.people.frame < len(v) - 1], files=v.files[:-1],
-                     ignore=v.ignore[:-1]) for v in videos]
+    short = [
+        replace(
+            v,
+            labelled=v.labelled[:-1],
+            people=v.people[v.people.frame < len(v) - 1],
+            files=v.files[:-1],
+            ignore=v.ignore[:-1],
+        )
+        for v in videos
+    ]
     write_posetrack18(tmp_path, short, [v.people for v in short])
     error = one_error(capsys, "evaluate", root / "gt", tmp_path)
     assert f"{videos[0].name}.json" in error and "frames" in error
@@ -113,13 +133,16 @@ def test_ledger_as_text():
 
 def test_puppets_exports_a_folder_that_reads_back(tmp_path):
     assert run("puppets", tmp_path / "out", "--videos", 1).returncode == 0
-    video, = read_posetrack(tmp_path / "out" / "annotations" / "val")
-    expected, = puppets.videos("val", n=1)
-    np.testing.assert_allclose(video.people.xy[video.people.present], expected.people.xy[expected.people.present], atol=1e-6)
+    (video,) = read_posetrack(tmp_path / "out" / "annotations" / "val")
+    (expected,) = puppets.videos("val", n=1)
+    np.testing.assert_allclose(
+        video.people.xy[video.people.present], expected.people.xy[expected.people.present], atol=1e-6
+    )
     assert video.frames[0].shape == (expected.size[1], expected.size[0], 3)
 
 
 # --- track ----------------------------------------------------------------------------------------
+
 
 @pytest.fixture
 def untracked(folders, tmp_path):
@@ -142,7 +165,7 @@ def test_track_then_evaluate(folders, untracked, tmp_path, method, capsys):
     assert main(["track", str(untracked), "--method", method, "--out", str(out)]) == 0
     assert main(["evaluate", str(root / "gt"), str(out), "--json", str(tmp_path / "s.json")]) == 0
     assert json.loads((tmp_path / "s.json").read_text())["MOTA"]["total"] > 80
-    for file in untracked.glob("*.json"):       # nothing but the ids is new
+    for file in untracked.glob("*.json"):  # nothing but the ids is new
         before, after = json.loads(file.read_text()), json.loads((out / file.name).read_text())
         for a in after["annotations"]:
             assert a.pop("track_id") >= 0
@@ -153,7 +176,7 @@ def test_track_gives_the_ids_that_single_steps_give(folders, untracked, tmp_path
     out = tmp_path / "tracked"
     main(["track", str(untracked), "--method", "oks", "--out", str(out), "--memory", "3", "--limit", ".9"])
     for video in read_posetrack(out):
-        tracker = FrameToFrame(costs.oks_cost, limit=.9, memory=3)
+        tracker = FrameToFrame(costs.oks_cost, limit=0.9, memory=3)
         frames = np.flatnonzero(video.labelled)
         ids = np.concatenate([tracker.step(video.people.at(t)) for t in frames])
         assert np.array_equal(ids, video.people.track)
@@ -167,7 +190,7 @@ def test_track_leaves_out_what_is_not_sure(untracked, tmp_path):
         scores = np.array([a["scores"] for a in after["annotations"]])
         points = np.array([a["keypoints"] for a in after["annotations"]]).reshape(len(scores), -1, 3)
         stored = (points != 0).any(-1)
-        assert (scores[stored] >= .5).all() and stored.any(1).all()
+        assert (scores[stored] >= 0.5).all() and stored.any(1).all()
         assert stored.sum() < sum(np.count_nonzero(a["keypoints"][2::3]) for a in before["annotations"])
 
 
@@ -203,14 +226,17 @@ def test_track_refuses_in_one_sentence(untracked, tmp_path, capsys):
 def test_track_then_evaluate_on_a_real_clip(tmp_path, capsys):
     from helpers import datasets
     from helpers.datasets import bonn
+
     if datasets.find("bonn") is None:
         pytest.skip(datasets.missing("bonn"))
-    clip = next(v for v in datasets.load("bonn", "val") if v.name == bonn.CLIP)
+    clip = next(v for v in worlds.load("bonn", "val") if v.name == bonn.CLIP)
     found = bonn.read_poses(datasets.find("bonn"))
     write_posetrack18(tmp_path / "gt", [clip])
     write_posetrack18(tmp_path / "pred", [clip], [found.replace(track=np.arange(len(found)))])
     assert main(["track", str(tmp_path / "pred"), "--method", "iou", "--out", str(tmp_path / "out")]) == 0
     assert main(["evaluate", str(tmp_path / "gt"), str(tmp_path / "out"), "--json", str(tmp_path / "s.json")]) == 0
     direct = evaluation.evaluate([clip], [track(found, FrameToFrame(), len(clip))])
-    assert json.loads((tmp_path / "s.json").read_text())["MOTA"]["total"] == pytest.approx(direct.total("MOTA"), abs=.2)
+    assert json.loads((tmp_path / "s.json").read_text())["MOTA"]["total"] == pytest.approx(
+        direct.total("MOTA"), abs=0.2
+    )
     assert direct.total("MOTA") > 50

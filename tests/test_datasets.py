@@ -6,17 +6,18 @@ import os
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.io import savemat
 
-from helpers import WorkbookError, datasets
+from helpers import WorkbookError, datasets, worlds
 from helpers.datasets import bonn
 from helpers.datasets.bonn import read_bonn
-from helpers.datasets.files import image_size
-from helpers.datasets.heads import head_sizes
-from helpers.datasets.posetrack import (
-    read_posetrack, read_posetrack17, read_posetrack18, read_posetrack21, write_posetrack18)
+from helpers.datasets.images import image_size
+from helpers.datasets.posetrack import read_posetrack, read_posetrack17, read_posetrack18, read_posetrack21
+from helpers.datasets.posetrack_writing import write_posetrack18
 from helpers.datasets.somof import read_somof
+from helpers.heads import head_sizes
 from helpers.people import People, Video, extent_boxes, nobody, people
 from helpers.skeleton import INDEX, JOINTS, MPII, POSETRACK18, SOMOF
 
@@ -46,17 +47,25 @@ def some_people(draw, frames=4):
     """People with unique tracks per frame, any joints (also none, also at the origin)."""
     tracks = [(t, k) for t in range(frames) for k in draw(st.sets(st.integers(0, 9999), max_size=3))]
     n = len(tracks)
-    numbers = lambda shape, values: np.array(draw(st.lists(
-        values, min_size=int(np.prod(shape)), max_size=int(np.prod(shape))))).reshape(shape)
+    numbers = lambda shape, values: np.array(
+        draw(st.lists(values, min_size=int(np.prod(shape)), max_size=int(np.prod(shape))))
+    ).reshape(shape)
     if n == 0:
         return nobody()
     present = numbers((n, 15), st.booleans())
     xy = numbers((n, 15, 2), coordinates) * present[..., None]
     box = np.sort(numbers((n, 2, 2), coordinates), 1).reshape(n, 4)
     head = numbers((n,), st.floats(0.1, 500) | st.just(np.nan))
-    return people(frame=[t for t, _ in tracks], track=[k for _, k in tracks], xy=xy, present=present,
-                  box=np.where(numbers((n, 1), st.booleans()), box, np.nan), head=head,
-                  score=numbers((n,), st.floats(-10, 10)), joint_score=numbers((n, 15), st.floats(-5, 5)))
+    return people(
+        frame=[t for t, _ in tracks],
+        track=[k for _, k in tracks],
+        xy=xy,
+        present=present,
+        box=np.where(numbers((n, 1), st.booleans()), box, np.nan),
+        head=head,
+        score=numbers((n,), st.floats(-10, 10)),
+        joint_score=numbers((n, 15), st.floats(-5, 5)),
+    )
 
 
 def assert_same(got: People, expected: People):
@@ -65,7 +74,7 @@ def assert_same(got: People, expected: People):
     np.testing.assert_allclose(got.head, expected.head, rtol=1e-9)
     without = np.isnan(expected.box).any(1)  # a box that is not written is read as the joints' extent
     np.testing.assert_allclose(got.box[~without], expected.box[~without], rtol=1e-9, atol=1e-9)
-    np.testing.assert_array_equal(got.box[without], extent_boxes(expected.xy, expected.present, .15)[without])
+    np.testing.assert_array_equal(got.box[without], extent_boxes(expected.xy, expected.present, 0.15)[without])
 
 
 @pytest.fixture(scope="module")
@@ -100,15 +109,20 @@ def test_predictions_are_read_as_they_were_written(folder, predicted, random):
 
 def one_person(**arrays):
     xy = np.arange(30, dtype=float).reshape(1, 15, 2) + 100
-    return people(**{"frame": [0], "track": [3], "xy": xy, "head": [12.0], "score": [.5]} | arrays)
+    return people(**{"frame": [0], "track": [3], "xy": xy, "head": [12.0], "score": [0.5]} | arrays)
 
 
 def test_the_written_file_has_the_official_form(tmp_path):
     """Against the published format, without the reader."""
     present = np.ones((1, 15), bool)
     present[0, INDEX["left_knee"]] = False
-    video = Video("000342_bonn_test", (0, 0), np.array([True, False]), one_person(present=present, frame=[1]),
-                  ignore=([np.array([[1., 2], [3, 4], [5, 6]])], []))
+    video = Video(
+        "000342_bonn_test",
+        (0, 0),
+        np.array([True, False]),
+        one_person(present=present, frame=[1]),
+        ignore=([np.array([[1.0, 2], [3, 4], [5, 6]])], []),
+    )
     [path] = write_posetrack18(tmp_path / "annotations/val", [video])
     assert path == tmp_path / "annotations/val/000342_bonn_test.json"
     content = json.loads(path.read_text())
@@ -122,11 +136,16 @@ def test_the_written_file_has_the_official_form(tmp_path):
     assert (first["ignore_regions_x"], first["ignore_regions_y"]) == ([[1, 3, 5]], [[2, 4, 6]])
     [a] = content["annotations"]
     assert (a["id"], a["image_id"], a["track_id"], a["category_id"], a["scores"]) == (
-        2000342000100, 20003420001, 3, 1, [])
+        2000342000100,
+        20003420001,
+        3,
+        1,
+        [],
+    )
     points = np.array(a["keypoints"]).reshape(17, 3)
     assert points[POSETRACK18.index("nose")].tolist() == [126, 127, 1]  # joint 13 of the 15
     assert not points[[3, 4, POSETRACK18.index("left_knee")]].any()  # the ears, and what is absent
-    assert np.hypot(*a["bbox_head"][2:]) * .6 == pytest.approx(12)
+    assert np.hypot(*a["bbox_head"][2:]) * 0.6 == pytest.approx(12)
     x, y, w, h = a["bbox_head"]
     centre = np.mean([[124, 125], [128, 129]], 0)  # of head_bottom, nose and head_top
     np.testing.assert_allclose([x + w / 2, y + h / 2], centre)
@@ -143,7 +162,7 @@ def test_head_box_stands_on_the_box_when_the_head_joints_are_absent(tmp_path):
 
 def test_unknown_joint_scores_come_back_unknown(tmp_path):
     video = Video("v", (0, 0), np.ones(1, bool), nobody())
-    some = np.full((1, 15), .25)
+    some = np.full((1, 15), 0.25)
     some[0, 4] = np.nan
     for joint_score in (some, np.full((1, 15), np.nan)):
         write_posetrack18(tmp_path, [video], [one_person(joint_score=joint_score)])
@@ -181,10 +200,14 @@ def test_image_sizes_come_from_the_header(tmp_path, suffix):
 def content18(names=POSETRACK18, n=1, **annotation):
     """A file of one person in frame 1 of 2, joint j of `names` at (10 j + 1, 10 j + 2)."""
     keypoints = [v for j in range(len(names)) for v in (10 * j + 1, 10 * j + 2, 1)]
-    return {"images": [{"id": 5, "file_name": "images/val/s/000000.jpg"},
-                       {"id": 2, "file_name": "images/val/s/000001.jpg"}],
-            "annotations": [{"image_id": 2, "track_id": 4, "keypoints": keypoints} | annotation],
-            "categories": [{"name": "person", "id": 1, "keypoints": list(names)}]}
+    return {
+        "images": [
+            {"id": 5, "file_name": "images/val/s/000000.jpg"},
+            {"id": 2, "file_name": "images/val/s/000001.jpg"},
+        ],
+        "annotations": [{"image_id": 2, "track_id": 4, "keypoints": keypoints} | annotation],
+        "categories": [{"name": "person", "id": 1, "keypoints": list(names)}],
+    }
 
 
 def read18(tmp_path, content, **options):
@@ -212,11 +235,11 @@ def test_a_joint_is_absent_only_at_zero_zero_zero(tmp_path):
 
 def test_what_an_annotation_lacks_is_filled(tmp_path):
     p = read18(tmp_path, content18()).people
-    np.testing.assert_array_equal(p.box, extent_boxes(p.xy, p.present, .15))
+    np.testing.assert_array_equal(p.box, extent_boxes(p.xy, p.present, 0.15))
     assert np.isnan(p.head[0]) and np.isnan(p.joint_score).all() and p.score[0] == 1
-    given = {"scores": .7, "score": .25, "bbox": [1, 2, 10, 20], "bbox_head": [0, 0, 30, 40]}
+    given = {"scores": 0.7, "score": 0.25, "bbox": [1, 2, 10, 20], "bbox_head": [0, 0, 30, 40]}
     p = read18(tmp_path, content18(**given)).people
-    assert p.box[0].tolist() == [1, 2, 11, 22] and p.head[0] == 30 and p.score[0] == .25  # 0.6 × 50
+    assert p.box[0].tolist() == [1, 2, 11, 22] and p.head[0] == 30 and p.score[0] == 0.25  # 0.6 × 50
     assert np.isnan(p.joint_score).all()
     p = read18(tmp_path, content18(keypoints=[0] * 51, bbox=[1, 2, 10, 20])).people
     assert len(p) == 1 and not p.present.any() and p.box[0].tolist() == [1, 2, 11, 22]
@@ -232,19 +255,37 @@ def test_posetrack21_has_track_ids_of_any_size_and_persons_with_a_box_only(tmp_p
 
 # ---------------------------------------------------------------- PoseTrack'17
 
+
 def content17():
     """Two frames as PoseTrack'17 writes them; frame 0 is not labelled."""
-    points = [{"id": [13], "x": [31.5], "y": [-2.0], "score": [.5], "is_visible": [1]},
-              {"id": [0], "x": [11], "y": [82]}]
-    rect = {"x1": [10], "y1": [20], "x2": [40], "y2": [60], "track_id": [7], "score": [.75],
-            "annopoints": [{"point": points}]}
-    frame = {"image": [{"name": "images/bonn/s/00000001.jpg"}], "imgnum": [1], "is_labeled": [0],
-             "annorect": []}
+    points = [
+        {"id": [13], "x": [31.5], "y": [-2.0], "score": [0.5], "is_visible": [1]},
+        {"id": [0], "x": [11], "y": [82]},
+    ]
+    rect = {
+        "x1": [10],
+        "y1": [20],
+        "x2": [40],
+        "y2": [60],
+        "track_id": [7],
+        "score": [0.75],
+        "annopoints": [{"point": points}],
+    }
+    frame = {"image": [{"name": "images/bonn/s/00000001.jpg"}], "imgnum": [1], "is_labeled": [0], "annorect": []}
     region = [{"point": [{"x": [1, 2, 3], "y": [4, 5, 6]}]}]
-    return {"annolist": [frame, frame | {
-        "image": [{"name": "images/bonn/s/00000002.jpg"}], "imgnum": [2], "is_labeled": [1],
-        "ignore_regions": region,
-        "annorect": [rect, {"track_id": [8], "x1": [0], "y1": [0], "x2": [3], "y2": [4], "annopoints": []}]}]}
+    return {
+        "annolist": [
+            frame,
+            frame
+            | {
+                "image": [{"name": "images/bonn/s/00000002.jpg"}],
+                "imgnum": [2],
+                "is_labeled": [1],
+                "ignore_regions": region,
+                "annorect": [rect, {"track_id": [8], "x1": [0], "y1": [0], "x2": [3], "y2": [4], "annopoints": []}],
+            },
+        ]
+    }
 
 
 def matlab(value):
@@ -270,11 +311,11 @@ def test_posetrack17_by_hand(tmp_path, form, read):
     assert video.name == "s" and video.labelled.tolist() == [False, True]
     assert video.files == ("images/bonn/s/00000001.jpg", "images/bonn/s/00000002.jpg")
     p = video.people
-    assert p.frame.tolist() == [1, 1] and p.track.tolist() == [7, 8] and p.score.tolist() == [.75, 1]
+    assert p.frame.tolist() == [1, 1] and p.track.tolist() == [7, 8] and p.score.tolist() == [0.75, 1]
     assert {JOINTS[j] for j in np.flatnonzero(p.present[0])} == {"nose", "right_ankle"}
     assert not p.present[1].any()
     assert p.xy[0, 13].tolist() == [31.5, -2] and p.xy[0, 0].tolist() == [11, 82]
-    assert p.joint_score[0, 13] == .5 and np.isnan(p.joint_score[0, 0])
+    assert p.joint_score[0, 13] == 0.5 and np.isnan(p.joint_score[0, 0])
     np.testing.assert_allclose(p.head, [30, 3])  # 0.6 × the diagonals 50 and 5
     assert [len(regions) for regions in video.ignore] == [0, 1]
     assert video.ignore[1][0].tolist() == [[1, 4], [2, 5], [3, 6]]
@@ -301,6 +342,7 @@ def test_forms_are_told_apart_and_files_read_by_name(tmp_path):
 
 # ---------------------------------------------------------------- head sizes, SoMoF and Bonn, made by hand
 
+
 def test_head_sizes_by_hand():
     xy, present = np.zeros((5, 15, 2)), np.zeros((5, 15), bool)
     pair = [INDEX["head_bottom"], INDEX["head_top"]]
@@ -308,8 +350,8 @@ def test_head_sizes_by_hand():
         xy[i, pair[0]], xy[i, pair[1]], present[i, pair] = (5, 5), (5, 5 - length), True
     p = people(frame=np.arange(5), track=[0, 0, 0, 1, 2], xy=xy, present=present)
     # track 0: 5, 15 and their median 10; track 1: 30; track 2 never shows its head: median of 10 and 30
-    assert head_sizes(p, .5).tolist() == [5, 15, 10, 30, 20]
-    assert np.isnan(head_sizes(p[4], .5)).all()
+    assert head_sizes(p, 0.5).tolist() == [5, 15, 10, 30, 20]
+    assert np.isnan(head_sizes(p[4], 0.5)).all()
 
 
 def somof_files(folder):
@@ -345,9 +387,10 @@ def test_somof_by_hand(tmp_path):
         assert first.xy[0, INDEX[name]].tolist() == [2 * j + 1, 2 * j + 2]
     assert not first.present[0, INDEX["nose"]]
     assert not v.people.at(3).present[0, INDEX["head_top"]]
-    np.testing.assert_allclose(v.people.head, .6 / .7 * np.sqrt(8))
+    np.testing.assert_allclose(v.people.head, 0.6 / 0.7 * np.sqrt(8))
     assert [v.name for part in ("train", "val") for v in read_somof(tmp_path / "somof", part)] == [
-        v.name for v in videos]
+        v.name for v in videos
+    ]
 
 
 def bonn_files(folder):
@@ -357,8 +400,8 @@ def bonn_files(folder):
         for row, frame in np.ndindex(2, 3):
             point = np.empty((1, len(MPII)), [(f, object) for f in ("x", "y", "id", "is_visible")])
             for k, joint in enumerate(MPII):
-                point[0, k] = (100. * row + joint, 10. * frame + 2 * joint, joint, float(joint != 3))
-            rect = np.array([[0, 0, 30., 40]]) if row == 0 else np.zeros((0, 0))
+                point[0, k] = (100.0 * row + joint, 10.0 * frame + 2 * joint, joint, float(joint != 3))
+            rect = np.array([[0, 0, 30.0, 40]]) if row == 0 else np.zeros((0, 0))
             cells[row, frame] = {"point": point, "head_rect": rect}
         cells[1, 1] = np.zeros((1, 0))
         entry = np.empty((1, 1), [(f, object) for f in ("num_frames", "name", "annopoints")])
@@ -378,10 +421,11 @@ def test_bonn_by_hand(tmp_path):
         if joint != 3:
             assert p.xy[0, INDEX[name]].tolist() == [100 + joint, 2 * joint]
     assert not p.present[0, [INDEX["nose"], INDEX[MPII[3]]]].any() and p.present.sum() == 13
-    np.testing.assert_allclose(v.people.head, [30, .75 * np.sqrt(5), 30, 30, .75 * np.sqrt(5)])
+    np.testing.assert_allclose(v.people.head, [30, 0.75 * np.sqrt(5), 30, 30, 0.75 * np.sqrt(5)])
 
 
 # ---------------------------------------------------------------- the real files, where they are found
+
 
 def test_the_official_sample():
     videos = read_posetrack18(sample() / "annotations/val")
@@ -390,14 +434,14 @@ def test_the_official_sample():
         assert v.size == (1920, 1080) and v.frames[0].shape == (1080, 1920, 3) and v.labelled.all()
         assert image_size(v.frames.paths[0]) == v.size
         # PoseTrack's own boxes are the rule that stands in where they are missing
-        joints = extent_boxes(v.people.xy, v.people.present, .15)
+        joints = extent_boxes(v.people.xy, v.people.present, 0.15)
         np.testing.assert_allclose(v.people.box, joints, atol=1e-5)
         bottom, top = v.people.xy[:, INDEX["head_bottom"]], v.people.xy[:, INDEX["head_top"]]
-        np.testing.assert_allclose(v.people.head, .6 / .7 * np.linalg.norm(bottom - top, axis=1), rtol=1e-3)
+        np.testing.assert_allclose(v.people.head, 0.6 / 0.7 * np.linalg.norm(bottom - top, axis=1), rtol=1e-3)
     p = videos[0].people
     assert p.present.sum() == 11 and p.box[0].tolist() == [214.25, 15, 214.25 + 1358.5, 1107]
     assert p.xy[0, INDEX["nose"]].tolist() == [621, 471]
-    assert p.head[0] == pytest.approx(.6 * np.hypot(296, 237))
+    assert p.head[0] == pytest.approx(0.6 * np.hypot(296, 237))
 
 
 def test_somof_has_the_published_counts():
@@ -409,15 +453,15 @@ def test_somof_has_the_published_counts():
     assert sum(map(len, rows)) == 605  # 34 of them without a single joint
     assert sum(len(np.unique(v.people.track)) for v in videos) == 571
     assert all((v.people.head > 0).all() and np.isfinite(v.people.box).all() for v in videos)
-    train, val = (datasets.load("somof", split) for split in ("train", "val"))
+    train, val = (worlds.load("somof", split) for split in ("train", "val"))
     assert len(train) == len(val) == 52 and not {v.name for v in train} & {v.name for v in val}
 
 
 def detected(**changes):
     """One frame of a real pose file, a sure and an unsure person."""
-    points = [[10.0 * k, 5.0 * k, .5] for k in range(17)]
-    sure = {"bbox_xywh": [1, 2, 30, 40], "score": .9, "keypoints_coco17": points}
-    return [{"frame": 3, "detections": [sure | changes, sure | {"score": .29}]}]
+    points = [[10.0 * k, 5.0 * k, 0.5] for k in range(17)]
+    sure = {"bbox_xywh": [1, 2, 30, 40], "score": 0.9, "keypoints_coco17": points}
+    return [{"frame": 3, "detections": [sure | changes, sure | {"score": 0.29}]}]
 
 
 def test_real_poses_by_hand(tmp_path):
@@ -427,12 +471,14 @@ def test_real_poses_by_hand(tmp_path):
     found = bonn.read_poses(tmp_path)
     assert len(found) == 1 and found.frame.tolist() == [3] and found.box.tolist() == [[1, 2, 31, 42]]
     assert found.xy[0, INDEX["left_shoulder"]].tolist() == [50, 25]
-    assert found.xy[0, INDEX["head_bottom"]].tolist() == [55, 27.5]         # middle of the shoulders
+    assert found.xy[0, INDEX["head_bottom"]].tolist() == [55, 27.5]  # middle of the shoulders
     assert not found.present[0, INDEX["nose"]] and found.present[0].sum() == 14
 
 
-@pytest.mark.parametrize("content", ["{", '[{"frame": 1}]', json.dumps(detected(keypoints_coco17=[[1, 2]])),
-                                     json.dumps(detected(bbox_xywh="far"))])
+@pytest.mark.parametrize(
+    "content",
+    ["{", '[{"frame": 1}]', json.dumps(detected(keypoints_coco17=[[1, 2]])), json.dumps(detected(bbox_xywh="far"))],
+)
 def test_damaged_real_poses_are_one_sentence(tmp_path, content):
     with pytest.raises(WorkbookError, match="is missing"):
         bonn.read_poses(tmp_path)
@@ -444,7 +490,7 @@ def test_damaged_real_poses_are_one_sentence(tmp_path, content):
 
 def test_bonn_has_the_published_counts():
     real("bonn")
-    videos = datasets.load("bonn", "all")
+    videos = worlds.load("bonn", "all")
     assert (len(videos), sum(map(len, videos)), sum(len(v.people) for v in videos)) == (60, 3092, 14_574)
     assert sum(len(np.unique(v.people.track)) for v in videos) == 315
     everyone = np.concatenate([v.people.present for v in videos])
@@ -457,16 +503,17 @@ def test_bonn_has_the_published_counts():
 
 # ---------------------------------------------------------------- data sets by name
 
+
 def test_the_search_path_is_replaced_by_the_variable(tmp_path, monkeypatch):
     monkeypatch.setenv("POSE_WORKBOOK_DATA", "")
-    assert datasets.data_folders() == [] and datasets.available("puppets") == ["puppets"]
+    assert datasets.data_folders() == [] and worlds.available("puppets") == ["puppets"]
     assert datasets.find("somof") is None
     somof_files(tmp_path / "somof")
     monkeypatch.setenv("POSE_WORKBOOK_DATA", os.pathsep.join([str(tmp_path / "nowhere"), str(tmp_path)]))
     assert datasets.find("somof") == tmp_path / "somof"
-    assert datasets.available("puppets") == ["puppets", "somof"] and datasets.available("somof") == ["somof"]
-    assert [v.name for v in datasets.load("somof", "val")] == ["000001_mpii_train"]
-    assert len(datasets.load("somof", "all", n=1)) == 1
+    assert worlds.available("puppets") == ["puppets", "somof"] and worlds.available("somof") == ["somof"]
+    assert [v.name for v in worlds.load("somof", "val")] == ["000001_mpii_train"]
+    assert len(worlds.load("somof", "all", n=1)) == 1
     monkeypatch.delenv("POSE_WORKBOOK_DATA")
     assert datasets.data_folders()[0] == datasets.ROOT / "data"
 
@@ -475,11 +522,11 @@ def test_posetrack_is_found_in_its_own_layout(tmp_path, monkeypatch):
     monkeypatch.setenv("POSE_WORKBOOK_DATA", str(tmp_path))
     videos = [Video(f"00000{k}_mpii_val", (0, 0), np.ones(1, bool), one_person()) for k in range(2)]
     for k, split in enumerate(("train", "val")):
-        write_posetrack18(tmp_path / "posetrack18/annotations" / split, videos[k:k + 1])
-        write_posetrack18(tmp_path / "posetrack21/posetrack_data" / split, videos[k:k + 1])
+        write_posetrack18(tmp_path / "posetrack18/annotations" / split, videos[k : k + 1])
+        write_posetrack18(tmp_path / "posetrack21/posetrack_data" / split, videos[k : k + 1])
     for name in ("posetrack18", "posetrack21"):
-        assert [v.name for v in datasets.load(name, "val")] == ["000001_mpii_val"]
-        assert [v.name for v in datasets.load(name, "all")] == [v.name for v in videos]
+        assert [v.name for v in worlds.load(name, "val")] == ["000001_mpii_val"]
+        assert [v.name for v in worlds.load(name, "all")] == [v.name for v in videos]
     assert datasets.find("posetrack17") is None
 
 

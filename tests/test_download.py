@@ -36,8 +36,10 @@ def server(tmp_path, monkeypatch):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
     hashes = tmp_path / "hashes.txt"
-    hashes.write_text("# comment\nsomof/x.json 00\n" + "".join(
-        f"bonn/{name} {hashlib.sha256(content).hexdigest()}\n" for name, content in FILES.items()))
+    hashes.write_text(
+        "# comment\nsomof/x.json 00\n"
+        + "".join(f"bonn/{name} {hashlib.sha256(content).hexdigest()}\n" for name, content in FILES.items())
+    )
     http = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=root))
     threading.Thread(target=http.serve_forever, daemon=True).start()
     Quiet.asked = []
@@ -107,6 +109,7 @@ def test_without_a_network_one_sentence_says_what_to_do_by_hand(server, tmp_path
 def test_no_write_permission_is_one_sentence(server, tmp_path, monkeypatch):
     def refuse(*_, **__):
         raise PermissionError(13, "Permission denied")
+
     monkeypatch.setattr(tempfile, "NamedTemporaryFile", refuse)
     (tmp_path / "data/bonn").mkdir(parents=True)
     with pytest.raises(WorkbookError, match=r"annolist\.mat: cannot be written \(Permission denied\)\.$"):

@@ -47,16 +47,38 @@ def test_an_import_of_helpers_is_a_declared_package():
     direct = {Requirement(r).name for r in PROJECT["dependencies"] + OPTIONAL}
     for file in (ROOT / "helpers").rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):
-            modules = [a.name for a in node.names] if isinstance(node, ast.Import) else \
-                [node.module or "helpers"] if isinstance(node, ast.ImportFrom) and not node.level else []
+            modules = (
+                [a.name for a in node.names]
+                if isinstance(node, ast.Import)
+                else [node.module or "helpers"]
+                if isinstance(node, ast.ImportFrom) and not node.level
+                else []
+            )
             for module in {m.split(".")[0] for m in modules} - sys.stdlib_module_names - {"helpers"}:
                 assert names.get(module, module) in direct, f"{file.name} imports {module}"
 
 
 def test_a_lower_floor_never_imports_a_higher_one():
-    floors = ["skeleton", "people", "geometry", "datasets", "puppets", "evaluation", "papers", "ledger", "nets",
-              "weights", "training", "tracking", "plots", "exercises", "widgets", "reproduce", "__main__"]
-    lazily = {("datasets", "puppets")}     # load("puppets") is the one door to all data
+    floors = [
+        "skeleton",
+        "people",
+        "geometry",
+        "datasets",
+        "puppets",
+        "evaluation",
+        "papers",
+        "ledger",
+        "nets",
+        "weights",
+        "training",
+        "tracking",
+        "plots",
+        "exercises",
+        "widgets",
+        "reproduce",
+        "__main__",
+    ]
+    lazily = {("datasets", "puppets")}  # load("puppets") is the one door to all data
     for file in (ROOT / "helpers").rglob("*.py"):
         here = file.relative_to(ROOT / "helpers").parts[0].removesuffix(".py")
         for node in ast.walk(ast.parse(file.read_text())):
@@ -71,7 +93,9 @@ def test_a_lower_floor_never_imports_a_higher_one():
 def test_only_two_helpers_know_jupyter():
     for file in (ROOT / "helpers").rglob("*.py"):
         if file.name not in ("widgets.py", "reproduce.py"):
-            assert not re.search(r"^\s*(import|from) (IPython|ipywidgets|nb\w+|papermill|jupyter\w*)", file.read_text(), re.M), file
+            assert not re.search(
+                r"^\s*(import|from) (IPython|ipywidgets|nb\w+|papermill|jupyter\w*)", file.read_text(), re.M
+            ), file
 
 
 def test_files_carry_no_absolute_paths():

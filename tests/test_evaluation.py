@@ -8,28 +8,38 @@ import sys
 import motmetrics
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from helpers import WorkbookError, evaluation as ev
+from helpers import WorkbookError
+from helpers import evaluation as ev
 from helpers.people import Video, concatenate, nobody, people
 from helpers.skeleton import JOINTS, OKS_SIGMAS
 
-HEAD = .6 * np.hypot(40, 40)
+HEAD = 0.6 * np.hypot(40, 40)
 OFFSETS = np.array([(100, 100), (600, 100), (100, 600), (600, 600), (1100, 100)], float)
 
 
 # --- the toy of notebook 01, §7 ----------------------------------------------------------------
 
+
 def toy():
     xy = np.tile(OFFSETS, (6, 1))[:, None] + np.stack([10 * np.arange(15), 7 * np.arange(15)], 1)
-    return people(frame=np.repeat(np.arange(6), 5), xy=xy, track=np.tile(np.arange(1, 6), 6),
-                  head=np.full(30, HEAD), joint_score=np.full((30, 15), .9))
+    return people(
+        frame=np.repeat(np.arange(6), 5),
+        xy=xy,
+        track=np.tile(np.arange(1, 6), 6),
+        head=np.full(30, HEAD),
+        joint_score=np.full((30, 15), 0.9),
+    )
 
 
 def extra(score, at=5000.0):
-    return people(frame=np.arange(6), xy=np.full((6, 15, 2), at), track=np.full(6, 50), joint_score=np.full((6, 15), score))
+    return people(
+        frame=np.arange(6), xy=np.full((6, 15, 2), at), track=np.full(6, 50), joint_score=np.full((6, 15), score)
+    )
 
 
 def with_ids(p, change):
@@ -45,10 +55,11 @@ def without_joints(p):
     return p.replace(present=present)
 
 
-DUMMY = people(frame=[3], xy=np.zeros((1, 15, 2)), present=[[True] + [False] * 14], track=[0],
-               joint_score=np.full((1, 15), -100.0))
-COPY = toy()[toy().track == 1].replace(track=np.full(6, 60), joint_score=np.full((6, 15), .8))
-VECTORS = {   # case: (truth, predictions, AP, MOTA, precision, recall)
+DUMMY = people(
+    frame=[3], xy=np.zeros((1, 15, 2)), present=[[True] + [False] * 14], track=[0], joint_score=np.full((1, 15), -100.0)
+)
+COPY = toy()[toy().track == 1].replace(track=np.full(6, 60), joint_score=np.full((6, 15), 0.8))
+VECTORS = {  # case: (truth, predictions, AP, MOTA, precision, recall)
     "A identical": (toy(), toy(), 100, 100, 100, 100),
     "B empty frame": (toy(), toy()[toy().frame != 3], 83.333, 90.476, 95.238, 95.238),
     "C dummy frame": (toy(), concatenate([toy()[toy().frame != 3], DUMMY]), 83.333, 79.733, 99.683, 80.000),
@@ -56,8 +67,8 @@ VECTORS = {   # case: (truth, predictions, AP, MOTA, precision, recall)
     "E shifted": (toy(), toy().replace(xy=toy().xy + [8, 0]), 100, 100, 100, 100),
     "F swapped ids": (toy(), with_ids(toy(), {1: 2, 2: 1}), 100, 92, 100, 100),
     "G new id": (toy(), with_ids(toy(), {1: 77}), 100, 96, 100, 100),
-    "H far person, low score": (toy(), concatenate([toy(), extra(.1)]), 100, 80, 83.333, 100),
-    "I far person, high score": (toy(), concatenate([toy(), extra(.99)]), 83.333, 80, 83.333, 100),
+    "H far person, low score": (toy(), concatenate([toy(), extra(0.1)]), 100, 80, 83.333, 100),
+    "I far person, high score": (toy(), concatenate([toy(), extra(0.99)]), 83.333, 80, 83.333, 100),
     "J person missing": (toy(), toy()[toy().track != 1], 80, 80, 100, 80),
     "K duplicate": (toy(), concatenate([toy(), COPY]), 100, 80, 83.333, 100),
     "L joints not annotated": (without_joints(toy()), toy(), 94.994, 90, 92, 100),
@@ -84,7 +95,9 @@ def test_vector_e_motp_is_doubled_only_in_compat_mode():
 def test_honest_mode_counts_the_empty_and_the_last_frame():
     for case, recall in (("B empty frame", 100 * 5 / 6), ("D empty last frame", 100 * 5 / 6)):
         scores = ev.evaluate([video(VECTORS[case][0])], [VECTORS[case][1]])
-        assert [scores.total("MOTA"), scores.total("recall"), scores.total("precision")] == pytest.approx([recall, recall, 100])
+        assert [scores.total("MOTA"), scores.total("recall"), scores.total("precision")] == pytest.approx(
+            [recall, recall, 100]
+        )
 
 
 def test_honest_mode_charges_predictions_in_a_labelled_frame_without_people():
@@ -95,19 +108,29 @@ def test_honest_mode_charges_predictions_in_a_labelled_frame_without_people():
 
 # --- CLEAR-MOT against motmetrics --------------------------------------------------------------
 
+
 def random_case(rng, n_frames=8, crowd=5, grid=None, repeated=False):
     """One video of close people; on an integer grid distances tie and touch the threshold."""
+
     def side(keep, track):
         n = n_frames * crowd
         xy = rng.uniform(0, 30, (n, 15, 2)) if grid is None else rng.integers(0, grid, (n, 15, 2)) * 5.0
-        p = people(frame=np.repeat(np.arange(n_frames), crowd), xy=xy, present=rng.random((n, 15)) < .8, track=track,
-                   head=np.full(n, 20.0), joint_score=rng.random((n, 15)).round(1), score=rng.random(n).round(1))
-        p = p[(rng.random(n) < keep) & (rng.random(n_frames) < .85)[p.frame]]
+        p = people(
+            frame=np.repeat(np.arange(n_frames), crowd),
+            xy=xy,
+            present=rng.random((n, 15)) < 0.8,
+            track=track,
+            head=np.full(n, 20.0),
+            joint_score=rng.random((n, 15)).round(1),
+            score=rng.random(n).round(1),
+        )
+        p = p[(rng.random(n) < keep) & (rng.random(n_frames) < 0.85)[p.frame]]
         return p.replace(box=rng.uniform(0, 20, (len(p), 1)) + np.array([0, 0, 25, 40.0]))
+
     ids = np.concatenate([rng.permutation(crowd + 2)[:crowd] for _ in range(n_frames)])
     if repeated:
         ids = rng.integers(0, 2, len(ids))
-    return side(.9, np.tile(np.arange(crowd), n_frames)), side(.8, ids)
+    return side(0.9, np.tile(np.arange(crowd), n_frames)), side(0.8, ids)
 
 
 def motmetrics_counts(truth, predicted, frames, dummy=None):
@@ -123,16 +146,21 @@ def motmetrics_counts(truth, predicted, frames, dummy=None):
                 continue
             g, p = g[g.present[:, j]], p[p.present[:, j]]
             d = np.linalg.norm(g.xy[:, None, j] - p.xy[None, :, j], axis=-1) / g.head[:, None]
-            accumulator.update(g.track, p.track, np.where(d <= .5, d, np.nan))
+            accumulator.update(g.track, p.track, np.where(d <= 0.5, d, np.nan))
         summary = handler.compute(accumulator, metrics=names, return_dataframe=False)
-        events = accumulator.events if dummy is not None else \
-            accumulator.mot_events[accumulator.mot_events.Type.isin(["MATCH", "SWITCH"])]
+        events = (
+            accumulator.events
+            if dummy is not None
+            else accumulator.mot_events[accumulator.mot_events.Type.isin(["MATCH", "SWITCH"])]
+        )
         out[:, j] = [summary[n] for n in names] + [events["D"].sum()]
     return out
 
 
 def as_rows(counts):
-    return np.stack([counts.objects, counts.misses, counts.false_positives, counts.switches, counts.matches, counts.distance])[:, 0]
+    return np.stack(
+        [counts.objects, counts.misses, counts.false_positives, counts.switches, counts.matches, counts.distance]
+    )[:, 0]
 
 
 @pytest.mark.parametrize("grid, repeated", [(None, False), (3, False), (5, False), (4, True)])
@@ -178,6 +206,7 @@ def test_one_person_frame_and_zero_head_size():
 
 # --- AP against plain loops ----------------------------------------------------------------------
 
+
 def loop_ap(truth, predicted, frames, j, tied_together):
     """Papers.md 3.4 and 3.5 word by word, one frame and one person at a time."""
     samples, positives = [], 0
@@ -188,7 +217,7 @@ def loop_ap(truth, predicted, frames, j, tied_together):
         for a in range(len(p)):
             for b in range(len(g)):
                 d = np.linalg.norm(p.xy[a] - g.xy[b], axis=1) / g.head[b]
-                close[a, b] = (d <= .5) & p.present[a] & g.present[b]
+                close[a, b] = (d <= 0.5) & p.present[a] & g.present[b]
         pck = close.sum(2) / np.maximum(1, g.present.sum(1))
         for a in range(len(p)):
             best = int(np.argmax(pck[a])) if len(g) else -1
@@ -228,25 +257,47 @@ def test_weights_are_repeated_videos():
     videos, predicted, weights = [video(t, 8) for t, _ in cases], [p for _, p in cases], np.array([2, 0, 3])
     index = np.repeat(np.arange(3), weights)
     whole, chosen = ev.pair_up(videos, predicted), ev.pair_up([videos[i] for i in index], [predicted[i] for i in index])
-    np.testing.assert_allclose(ev.average_precision(ev.ap_samples(whole), weights),
-                               ev.average_precision(ev.ap_samples(chosen)), atol=1e-9)
-    np.testing.assert_allclose(ev.mota(ev.clear_mot(whole).sum(weights)), ev.mota(ev.clear_mot(chosen).sum()), atol=1e-9)
+    np.testing.assert_allclose(
+        ev.average_precision(ev.ap_samples(whole), weights), ev.average_precision(ev.ap_samples(chosen)), atol=1e-9
+    )
+    np.testing.assert_allclose(
+        ev.mota(ev.clear_mot(whole).sum(weights)), ev.mota(ev.clear_mot(chosen).sum()), atol=1e-9
+    )
 
 
 # --- OKS-AP against pycocotools -------------------------------------------------------------------
 
+
 def coco_ap(truth, predicted, n_frames):
-    annotations = [dict(id=i + 1, image_id=int(truth.frame[i]) + 1, category_id=1, iscrowd=0,
-                        area=float((truth.box[i, 2] - truth.box[i, 0]) * (truth.box[i, 3] - truth.box[i, 1])),
-                        bbox=[*truth.box[i, :2], *(truth.box[i, 2:] - truth.box[i, :2])],
-                        keypoints=np.column_stack([truth.xy[i], 2 * truth.present[i]]).ravel().tolist(),
-                        num_keypoints=int(truth.present[i].sum())) for i in range(len(truth))]
-    results = [dict(image_id=int(predicted.frame[i]) + 1, category_id=1, score=float(predicted.score[i]),
-                    keypoints=np.column_stack([predicted.xy[i], np.ones(15)]).ravel().tolist()) for i in range(len(predicted))]
+    annotations = [
+        dict(
+            id=i + 1,
+            image_id=int(truth.frame[i]) + 1,
+            category_id=1,
+            iscrowd=0,
+            area=float((truth.box[i, 2] - truth.box[i, 0]) * (truth.box[i, 3] - truth.box[i, 1])),
+            bbox=[*truth.box[i, :2], *(truth.box[i, 2:] - truth.box[i, :2])],
+            keypoints=np.column_stack([truth.xy[i], 2 * truth.present[i]]).ravel().tolist(),
+            num_keypoints=int(truth.present[i].sum()),
+        )
+        for i in range(len(truth))
+    ]
+    results = [
+        dict(
+            image_id=int(predicted.frame[i]) + 1,
+            category_id=1,
+            score=float(predicted.score[i]),
+            keypoints=np.column_stack([predicted.xy[i], np.ones(15)]).ravel().tolist(),
+        )
+        for i in range(len(predicted))
+    ]
     with contextlib.redirect_stdout(io.StringIO()):
         coco = COCO()
-        coco.dataset = dict(images=[dict(id=t + 1) for t in range(n_frames)], annotations=annotations,
-                            categories=[dict(id=1, name="person")])
+        coco.dataset = dict(
+            images=[dict(id=t + 1) for t in range(n_frames)],
+            annotations=annotations,
+            categories=[dict(id=1, name="person")],
+        )
         coco.createIndex()
         run = COCOeval(coco, coco.loadRes(results), "keypoints")
         run.params.kpt_oks_sigmas = OKS_SIGMAS
@@ -259,9 +310,9 @@ def coco_ap(truth, predicted, n_frames):
 def test_oks_ap_equals_pycocotools(seed):
     rng = np.random.default_rng(seed)
     truth, predicted = random_case(rng, crowd=6 if seed % 2 else 1, grid=None if seed < 5 else 4)
-    if seed % 3 == 0:      # people without an annotated joint, copies with tied scores
-        truth = truth.replace(present=truth.present & (rng.random(len(truth)) < .7)[:, None])
-        predicted = concatenate([predicted, truth.replace(score=np.full(len(truth), .5))])
+    if seed % 3 == 0:  # people without an annotated joint, copies with tied scores
+        truth = truth.replace(present=truth.present & (rng.random(len(truth)) < 0.7)[:, None])
+        predicted = concatenate([predicted, truth.replace(score=np.full(len(truth), 0.5))])
     else:
         near = truth.xy + rng.normal(0, 2, truth.xy.shape)
         predicted = concatenate([predicted, truth.replace(xy=near, score=rng.random(len(truth)).round(1))])
@@ -270,39 +321,43 @@ def test_oks_ap_equals_pycocotools(seed):
 
 # --- HOTA ------------------------------------------------------------------------------------------
 
+
 def test_hota_hand_values():
     truth = toy()[toy().frame < 5]
     v = [video(truth, 5)]
-    shifted = ev.hota(v, [truth.replace(xy=truth.xy + [.25 * HEAD, 0])])
+    shifted = ev.hota(v, [truth.replace(xy=truth.xy + [0.25 * HEAD, 0])])
     # Similarity 1 − .25/.5001 = .5001 reaches alpha up to .50: 10 of the 19 thresholds.
-    assert shifted.hota.mean() == pytest.approx(10 / 19) and shifted.localisation[9].mean() == pytest.approx(.5001, abs=1e-4)
+    assert shifted.hota.mean() == pytest.approx(10 / 19) and shifted.localisation[9].mean() == pytest.approx(
+        0.5001, abs=1e-4
+    )
     later = truth.replace(track=np.where(truth.frame >= 2, truth.track + 50, truth.track))
     new_ids = ev.hota(v, [later])
     # 2 matches cover 2/5 of the joint length, 3 cover 3/5: AssA = (2·.4 + 3·.6)/5.
-    assert new_ids.association.mean() == pytest.approx(.52) and new_ids.hota.mean() == pytest.approx(np.sqrt(.52))
+    assert new_ids.association.mean() == pytest.approx(0.52) and new_ids.hota.mean() == pytest.approx(np.sqrt(0.52))
 
 
 def test_hota_empty_frame_is_plain_in_honest_mode_and_the_whole_video_in_compat_mode():
     truth = toy()[toy().frame < 5]
     predicted = truth[truth.frame != 3]
-    assert ev.hota([video(truth, 5)], [predicted]).detection.mean() == pytest.approx(.8)
+    assert ev.hota([video(truth, 5)], [predicted]).detection.mean() == pytest.approx(0.8)
     assert ev.hota([video(truth, 5)], [predicted], compat=True).detection.mean() == pytest.approx(4 / 9)
 
 
 def test_hota_compat_video_without_predictions_counts_once():
     truth = toy()
     scores = ev.hota([video(truth), video(truth)], [truth, nobody()], compat=True)
-    assert scores.detection.mean() == pytest.approx(.5)
+    assert scores.detection.mean() == pytest.approx(0.5)
 
 
 def test_hota_compat_frame_empty_on_both_sides_charges_the_predictions():
     there = toy()[toy().frame != 2]
-    scores = ev.hota([video(there)], [there], compat=True)      # 5 of 6 frames match, a whole video more of FP
+    scores = ev.hota([video(there)], [there], compat=True)  # 5 of 6 frames match, a whole video more of FP
     assert scores.detection.mean() == pytest.approx(5 / 10)
 
 
 def loop_hota(truth, predicted, n_frames, j):
     from scipy.optimize import linear_sum_assignment
+
     out = []
     for alpha in ev.HOTA_ALPHAS:
         matched, tp = {}, 0
@@ -311,7 +366,9 @@ def loop_hota(truth, predicted, n_frames, j):
         for t in range(n_frames):
             g, p = truth.at(t), predicted.at(t)
             g, p = g[g.present[:, j]], p[p.present[:, j]]
-            s = np.maximum(0, 1 - np.linalg.norm(g.xy[:, None, j] - p.xy[None, :, j], axis=-1) / g.head[:, None] / .5001)
+            s = np.maximum(
+                0, 1 - np.linalg.norm(g.xy[:, None, j] - p.xy[None, :, j], axis=-1) / g.head[:, None] / 0.5001
+            )
             for r, c in zip(*linear_sum_assignment(-s)):
                 if s[r, c] >= alpha - 1e-12:
                     key = (g.track[r], p.track[c])
@@ -332,25 +389,27 @@ def test_hota_equals_plain_loops():
 
 # --- cleaning, errors, power ------------------------------------------------------------------------
 
+
 def test_ignore_regions_remove_joints_strictly_inside_on_both_sides():
-    region = np.array([(80, 80), (300, 80), (300, 300), (80, 300)], float)    # the whole first person
+    region = np.array([(80, 80), (300, 80), (300, 300), (80, 300)], float)  # the whole first person
     v = video(toy(), ignore=[[region]] * 6)
-    scores = ev.evaluate([v], [concatenate([toy(), extra(.9, at=200.0)])])
+    scores = ev.evaluate([v], [concatenate([toy(), extra(0.9, at=200.0)])])
     assert scores.total("MOTA") == 100 and scores.counts.objects.sum() == 4 * 6 * 15
 
 
 def test_compat_a_frame_that_ignore_regions_empty_becomes_a_dummy():
     everything = np.array([(-10, -10), (2000, -10), (2000, 2000), (-10, 2000)], float)
     v = video(toy(), ignore=[[], [], [everything], [], [], []])
-    scores = ev.evaluate([v], [toy()], compat=True)     # 4 frames of 5 people and one dummy object
+    scores = ev.evaluate([v], [toy()], compat=True)  # 4 frames of 5 people and one dummy object
     assert scores.total("MOTA") == pytest.approx(100 * (1 - 2 / 21)) and scores.total("AP") == 100
     assert ev.evaluate([v], [toy()]).total("MOTA") == 100
 
 
-@given(st.integers(0, 10 ** 6))
+@given(st.integers(0, 10**6))
 @settings(max_examples=30, deadline=None)
 def test_strictly_inside_agrees_with_opencv(seed):
     import cv2
+
     rng = np.random.default_rng(seed)
     polygon = rng.integers(0, 20, (rng.integers(3, 8), 2)).astype(np.float32)
     hull = cv2.convexHull(polygon)[:, 0]
@@ -375,10 +434,10 @@ def test_json_form():
     assert set(out["AP"]["per_joint"]) == set(JOINTS) and out["switches"]["total"] == 0 and out["AP"]["total"] == 100
 
 
-@pytest.mark.parametrize("name, value", [("PCKH_THRESHOLD", .6), ("HOTA_REACH", 1.0), ("MISSING_SCORE", 2.0)])
+@pytest.mark.parametrize("name, value", [("PCKH_THRESHOLD", 0.6), ("HOTA_REACH", 1.0), ("MISSING_SCORE", 2.0)])
 def test_power_a_wrong_constant_changes_the_result(name, value, monkeypatch):
-    far = toy().replace(xy=toy().xy + [.55 * HEAD, 0], joint_score=np.full((30, 15), .5))
-    near = toy().replace(xy=toy().xy + [.1 * HEAD, 0], track=toy().track + 50, joint_score=np.full((30, 15), np.nan))
+    far = toy().replace(xy=toy().xy + [0.55 * HEAD, 0], joint_score=np.full((30, 15), 0.5))
+    near = toy().replace(xy=toy().xy + [0.1 * HEAD, 0], track=toy().track + 50, joint_score=np.full((30, 15), np.nan))
     before = ev.evaluate([video(toy())], [concatenate([far, near])]).as_json()
     monkeypatch.setattr(ev, name, value)
     assert ev.evaluate([video(toy())], [concatenate([far, near])]).as_json() != before

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from helpers import exercises
+from helpers.notebook import exercises
 
 
 def test_an_unsolved_exercise_uses_the_reference_and_says_so(capsys):
@@ -18,6 +18,7 @@ def test_an_unsolved_exercise_uses_the_reference_and_says_so(capsys):
 
 def test_dots_as_a_body_are_a_stub_too(capsys):
     def stub(x): ...
+
     assert exercises.solved_or_reference(stub, abs, -1, name="exercise 2") is abs
     assert exercises.solved_or_reference(lambda x: ..., abs, -1, name="exercise 2") is abs
     assert capsys.readouterr().out.count("exercise 2: not solved yet") == 2
@@ -30,8 +31,7 @@ def test_zero_and_an_empty_array_are_answers():
 
 
 def test_a_check_names_the_case_and_what_was_expected(capsys):
-    cases = {"one": ((1,), 2), "an array": ((np.array([1., np.nan]),), [2, np.nan]),
-             "nobody": ((np.zeros(0),), [])}
+    cases = {"one": ((1,), 2), "an array": ((np.array([1.0, np.nan]),), [2, np.nan]), "nobody": ((np.zeros(0),), [])}
     exercises.check(lambda x: x + 1, cases)
     assert capsys.readouterr().out == "right: one, an array, nobody\n"
     with pytest.raises(AssertionError, match=r"one: expected 2, got 3"):

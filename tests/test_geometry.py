@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from helpers import geometry
 from helpers.people import people
 from helpers.skeleton import OKS_SIGMAS
 
-seeds = st.integers(0, 2 ** 32 - 1)
+seeds = st.integers(0, 2**32 - 1)
 
 
 def boxes(rng, n):
@@ -16,10 +17,14 @@ def boxes(rng, n):
     return np.concatenate([corner, corner + rng.uniform(1, 60, (n, 2))], 1)
 
 
-def crowd(rng, n, shown=.7):
+def crowd(rng, n, shown=0.7):
     """n random people, some of whose joints are missing."""
-    return people(xy=rng.uniform(0, 100, (n, 15, 2)), present=rng.random((n, 15)) < shown, box=boxes(rng, n),
-                  head=rng.uniform(5, 20, n))
+    return people(
+        xy=rng.uniform(0, 100, (n, 15, 2)),
+        present=rng.random((n, 15)) < shown,
+        box=boxes(rng, n),
+        head=rng.uniform(5, 20, n),
+    )
 
 
 @settings(max_examples=50, deadline=None)
@@ -36,16 +41,16 @@ def test_box_iou_by_hand_and_at_the_edges():
     a = [[0, 0, 10, 10]]
     b = [[0, 0, 10, 10], [5, 0, 15, 10], [10, 0, 20, 10], [50, 50, 60, 60], [3, 3, 3, 3], [np.nan] * 4]
     np.testing.assert_allclose(geometry.box_iou(a, b), [[1, 50 / 150, 0, 0, 0, 0]])
-    assert geometry.box_iou([[3, 3, 3, 3]], [[3, 3, 3, 3]]) == 0        # 0 / 0
+    assert geometry.box_iou([[3, 3, 3, 3]], [[3, 3, 3, 3]]) == 0  # 0 / 0
     assert geometry.box_iou(np.zeros((0, 4)), b).shape == (0, 6)
 
 
 @settings(max_examples=50, deadline=None)
-@given(seeds, st.integers(0, 25), st.sampled_from([.1, .3, .5, .7]))
+@given(seeds, st.integers(0, 25), st.sampled_from([0.1, 0.3, 0.5, 0.7]))
 def test_nms_is_torchvisions(seed, n, threshold):
     torch, ops = pytest.importorskip("torch"), pytest.importorskip("torchvision.ops")
     rng = np.random.default_rng(seed)
-    box, score = boxes(rng, n), rng.permutation(n) / max(n, 1)           # no ties: their order is free
+    box, score = boxes(rng, n), rng.permutation(n) / max(n, 1)  # no ties: their order is free
     expected = ops.nms(torch.tensor(box).reshape(-1, 4), torch.tensor(score), threshold).numpy()
     np.testing.assert_array_equal(geometry.nms(box, score, threshold), expected)
 
@@ -54,7 +59,7 @@ def test_nms_is_torchvisions(seed, n, threshold):
 @given(seeds, st.integers(0, 5), st.integers(0, 5))
 def test_distances_and_pckh_are_those_of_plain_loops(seed, n, m):
     rng = np.random.default_rng(seed)
-    a, b = crowd(rng, n), crowd(rng, m, .4)
+    a, b = crowd(rng, n), crowd(rng, m, 0.4)
     mean, share = geometry.pairwise_distance(a, b), geometry.pckh(a, b)
     assert mean.shape == share.shape == (n, m)
     for i in range(n):
@@ -62,7 +67,7 @@ def test_distances_and_pckh_are_those_of_plain_loops(seed, n, m):
             both = np.flatnonzero(a.present[i] & b.present[k])
             common = [np.hypot(*(a.xy[i, j] - b.xy[k, j])) for j in both]
             assert np.isclose(mean[i, k], np.mean(common)) if common else np.isinf(mean[i, k])
-            near = sum(d <= .5 * b.head[k] for d in common)
+            near = sum(d <= 0.5 * b.head[k] for d in common)
             assert np.isclose(share[i, k], near / max(1, b.present[k].sum()))
 
 
@@ -72,13 +77,13 @@ def test_oks_is_pycocotools(seed, n, m):
     coco = pytest.importorskip("pycocotools.cocoeval")
     rng = np.random.default_rng(seed)
     a, b = crowd(rng, n, 1), crowd(rng, m)
-    b = b.replace(present=b.present | (np.arange(15) == 0))    # without joints COCO has another rule
+    b = b.replace(present=b.present | (np.arange(15) == 0))  # without joints COCO has another rule
     a = a.replace(xy=b.xy[rng.integers(0, m, n)] + rng.normal(0, 5, a.xy.shape))
     area = rng.uniform(500, 5000, m)
     evaluation = coco.COCOeval.__new__(coco.COCOeval)
     evaluation.params = coco.Params("keypoints")
     evaluation.params.kpt_oks_sigmas = OKS_SIGMAS
-    flat = lambda p, i: np.concatenate([p.xy[i], 2. * p.present[i][:, None]], 1).ravel().tolist()
+    flat = lambda p, i: np.concatenate([p.xy[i], 2.0 * p.present[i][:, None]], 1).ravel().tolist()
     person = lambda p, i: {"keypoints": flat(p, i), "bbox": [0, 0, 1, 1]}
     evaluation._dts = {(1, 1): [person(a, i) | {"score": -i} for i in range(n)]}
     evaluation._gts = {(1, 1): [person(b, k) | {"area": area[k]} for k in range(m)]}

@@ -5,20 +5,26 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 from torchvision.models import resnet18
 
-from helpers import WorkbookError, datasets, puppets, weights
+from helpers import WorkbookError, puppets, weights, worlds
+from helpers.detections.filters import keep_confident
+from helpers.detections.simulated import simulate_detections
+from helpers.experiments import cost_criteria
+from helpers.experiments.runs import Linked
+from helpers.nets import track_lstm
 from helpers.nets.resnet import Body, BodyConfig
+from helpers.nets.track_lstm import LstmConfig, TrackLstm
 from helpers.people import nobody, people
 from helpers.skeleton import INDEX
-from helpers.tracking import appearance, combined, costs, lstm, track
+from helpers.tracking import appearance, costs, lstm, track
 from helpers.tracking.appearance import AppearanceCost, AppearanceTracker, CropEncoder, cosine_distance
-from helpers.tracking.combined import ConstantVelocity, Linked, pck_cost_of_paper, weighted
-from helpers.tracking.detections import keep_confident, simulate_detections
-from helpers.tracking.frame_to_frame import FrameToFrame
-from helpers.tracking.lstm import LstmConfig, LstmTracker, TrackLstm
+from helpers.tracking.costs import pck_cost_of_paper, weighted
+from helpers.tracking.frame_to_frame import ConstantVelocity, FrameToFrame
+from helpers.tracking.lstm import LstmTracker
 
 torch.set_num_threads(1)
 
@@ -31,8 +37,8 @@ def body():
 
 @pytest.fixture(scope="module")
 def clip():
-    video = datasets.load("puppets", "val", n=1, labelled="all")[0]
-    found = keep_confident(simulate_detections(video, 0), .95, .5)
+    video = worlds.load("puppets", "val", n=1, labelled="all")[0]
+    found = keep_confident(simulate_detections(video, 0), 0.95, 0.5)
     return video, found[found.frame < 12]
 
 
@@ -43,6 +49,7 @@ def model():
 
 
 # --- appearance -----------------------------------------------------------------------------------
+
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(1, 6), st.integers(1, 6), st.integers(1, 9), st.integers(0, 99))
@@ -55,13 +62,13 @@ def test_cosine_distance_is_scipys(n, m, d, seed):
 
 def test_cosine_distance_by_hand():
     a = np.array([[1.0, 0], [0, 0]])
-    assert np.allclose(cosine_distance(a, np.array([[3.0, 4], [-2, 0]])), [[.4, 2], [1, 1]])
+    assert np.allclose(cosine_distance(a, np.array([[3.0, 4], [-2, 0]])), [[0.4, 2], [1, 1]])
 
 
 def test_a_crop_of_its_own_size_is_the_image():
     image = np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8)
     flat = np.full((40, 50, 3), 51, np.uint8)
-    assert np.allclose(appearance.crops(flat, [[3, 5, 30, 33]], (8, 4)), .2)
+    assert np.allclose(appearance.crops(flat, [[3, 5, 30, 33]], (8, 4)), 0.2)
     step = np.zeros_like(image)
     step[:, 25:] = 255
     crop = appearance.crops(step, [[15, 0, 35, 40]], (4, 4))[0, 0]
@@ -137,6 +144,7 @@ def test_unknown_layers_missing_images_and_people_are_refused(body, clip):
 def test_weights_that_cannot_be_had_are_one_sentence(monkeypatch, capsys):
     def offline(**_):
         raise OSError("no route")
+
     monkeypatch.setattr(appearance, "resnet18", offline)
     with pytest.raises(WorkbookError, match="ResNet-18 trained on ImageNet: cannot be fetched"):
         appearance.imagenet_body()
@@ -145,9 +153,10 @@ def test_weights_that_cannot_be_had_are_one_sentence(monkeypatch, capsys):
 
 # --- PCK of the paper -------------------------------------------------------------------------------
 
+
 def one_person(shift=0.0, drop=()):
     xy = np.tile(np.arange(15.0)[:, None] * 10, (1, 2))
-    xy[INDEX["head_bottom"]], xy[INDEX["head_top"]] = (0, 0), (0, 20)        # 20 px tall: head size 12 px
+    xy[INDEX["head_bottom"]], xy[INDEX["head_top"]] = (0, 0), (0, 20)  # 20 px tall: head size 12 px
     present = np.ones(15, bool)
     present[list(drop)] = False
     return people(frame=[0], xy=xy[None] + [shift, 0], present=present[None], box=[[0, 0, 100, 140]])
@@ -156,7 +165,7 @@ def one_person(shift=0.0, drop=()):
 def test_pck_of_the_paper_by_hand():
     a = one_person()
     assert pck_cost_of_paper(a, one_person(5.9)) == [[0]] and pck_cost_of_paper(a, one_person(6.1)) == [[1]]
-    assert costs.pck_cost(a, one_person(10.4)) == [[0]]                     # the code: (20 + 1) / 2 = 10.5 px
+    assert costs.pck_cost(a, one_person(10.4)) == [[0]]  # the code: (20 + 1) / 2 = 10.5 px
     # Joints that the second lacks do not count in the paper, and count as wrong in the code.
     assert pck_cost_of_paper(a, one_person(1, drop=[0, 1, 2])) == [[0]]
     assert np.isclose(costs.pck_cost(a, one_person(1, drop=[0, 1, 2])), 3 / 15)
@@ -164,12 +173,13 @@ def test_pck_of_the_paper_by_hand():
 
 
 def test_without_a_head_a_person_is_seven_heads_tall():
-    headless = one_person(drop=[INDEX["head_top"]])                          # 140 px: head 20 px, size 12 px
+    headless = one_person(drop=[INDEX["head_top"]])  # 140 px: head 20 px, size 12 px
     assert pck_cost_of_paper(headless, one_person(5.9)) == [[0]]
     assert pck_cost_of_paper(headless, one_person(6.1)) == [[1]]
 
 
 # --- weighted sums ----------------------------------------------------------------------------------
+
 
 def boxes(*xs, frame=0):
     return people(frame=np.full(len(xs), frame), box=[[x, 0, x + 10, 20] for x in xs])
@@ -179,13 +189,16 @@ def test_a_weighted_sum_is_the_sum(clip):
     _, found = clip
     a, b = found.at(2), found.at(3)
     named = {"box": costs.box_cost, "pck": costs.pck_cost}
-    assert np.allclose(weighted(named, {"box": 2, "pck": .5})(a, b), 2 * costs.box_cost(a, b) + .5 * costs.pck_cost(a, b))
+    assert np.allclose(
+        weighted(named, {"box": 2, "pck": 0.5})(a, b), 2 * costs.box_cost(a, b) + 0.5 * costs.pck_cost(a, b)
+    )
     assert np.array_equal(weighted(named, {"box": 1, "pck": 0})(a, b), costs.box_cost(a, b))
 
 
 def test_a_cost_of_weight_nothing_is_not_computed():
     def fail(a, b):
         raise AssertionError("computed")
+
     assert weighted({"box": costs.box_cost, "dear": fail}, {"box": 1, "dear": 0})(boxes(0), boxes(1)).shape == (1, 1)
 
 
@@ -194,6 +207,7 @@ def test_a_cost_that_is_no_number_is_refused_with_frame_and_pair():
         out = np.zeros((len(a), len(b)))
         out[1, 2] = np.nan
         return out
+
     with pytest.raises(WorkbookError, match=r"'broken': frame 7, pair \(1, 2\) is not a number"):
         weighted({"broken": broken}, {"broken": 1})(boxes(0, 1, frame=6), boxes(0, 1, 2, frame=7))
 
@@ -205,6 +219,7 @@ def test_bad_weights_are_refused(bad):
 
 
 # --- constant velocity ------------------------------------------------------------------------------
+
 
 def test_constant_velocity_follows_where_overlap_is_lost():
     """Two people who run past each other, 14 px a frame with boxes 10 px wide, once they have a velocity."""
@@ -222,6 +237,7 @@ def test_constant_velocity_with_empty_frames():
 
 
 # --- LSTM -------------------------------------------------------------------------------------------
+
 
 def step_by_hand(cell, x, h, c):
     """torch.nn.LSTM's documented equations for one layer: weights of (input, forget, cell, output) stacked."""
@@ -245,14 +261,16 @@ def test_the_network_is_its_equations(model):
         for k, cell in enumerate(layers):
             state[k] = step_by_hand(cell, x, *state[k])
             x = state[k][0]
-    assert np.allclose([s[0] for s in state], h[:, 0], atol=1e-5) and np.allclose([s[1] for s in state], c[:, 0], atol=1e-5)
+    assert np.allclose([s[0] for s in state], h[:, 0], atol=1e-5) and np.allclose(
+        [s[1] for s in state], c[:, 0], atol=1e-5
+    )
     last = model.matched.weight.detach().numpy() @ x + model.matched.bias.detach().numpy()
     assert np.allclose(last, logits[-1], atol=1e-5)
 
 
 def test_the_paper_sizes():
     net = TrackLstm(LstmConfig())
-    assert (net.embed.out_features, net.lstm.hidden_size, net.lstm.num_layers, net.lstm.dropout) == (200, 200, 2, .2)
+    assert (net.embed.out_features, net.lstm.hidden_size, net.lstm.num_layers, net.lstm.dropout) == (200, 200, 2, 0.2)
     assert sum(p.numel() for p in net.parameters()) == 5 * 200 + 2 * (4 * 200 * 400 + 8 * 200) + 201
 
 
@@ -282,7 +300,7 @@ def test_a_tracks_state_is_that_of_its_boxes_alone(model):
                 _, (h, c) = model(torch.tensor(np.array(history[i]), dtype=torch.float32)[:, None])
             assert torch.allclose(tracker._state[0][:, k], h[:, 0], atol=1e-5)
             assert torch.allclose(tracker._state[1][:, k], c[:, 0], atol=1e-5)
-    assert len(tracker._ids) == tracker._state[0].shape[1] == len(here)      # bounded by the frame
+    assert len(tracker._ids) == tracker._state[0].shape[1] == len(here)  # bounded by the frame
 
 
 def test_lstm_tracker_with_empty_frames_and_a_crowd(model):
@@ -304,25 +322,25 @@ def test_ids_are_unique_and_never_reused(model, clip):
 def test_what_the_network_sees():
     p = people(frame=[0, 0], xy=np.full((2, 15, 2), 50.0), box=[[10, 20, 30, 40], [np.nan] * 4])
     p = p.replace(present=np.array([[True] * 14 + [False], [False] * 15]))
-    assert np.allclose(lstm.inputs_of(p, (100, 200), "box"), [[.1, .1, .3, .2], [0] * 4])
-    joints = lstm.inputs_of(p, (100, 200), "joints")
-    assert joints.shape == (2, 49) and np.allclose(joints[0, 4:7], [.5, .25, 1]) and not joints[0, -3:].any()
+    assert np.allclose(track_lstm.inputs_of(p, (100, 200), "box"), [[0.1, 0.1, 0.3, 0.2], [0] * 4])
+    joints = track_lstm.inputs_of(p, (100, 200), "joints")
+    assert joints.shape == (2, 49) and np.allclose(joints[0, 4:7], [0.5, 0.25, 1]) and not joints[0, -3:].any()
     with pytest.raises(WorkbookError, match="size is needed"):
-        lstm.inputs_of(p, (0, 0), "box")
+        track_lstm.inputs_of(p, (0, 0), "box")
     with pytest.raises(WorkbookError, match="'image' are unknown"):
         LstmConfig("image")
 
 
 @pytest.fixture(scope="module")
 def questions():
-    return lstm.Questions(puppets.videos("train", n=3, render=False), "box")
+    return track_lstm.Questions(puppets.videos("train", n=3, render=False), "box")
 
 
 def test_questions_have_one_right_answer_that_is_the_next_box(questions):
     videos = puppets.videos("train", n=3, render=False)
     for step in range(20):
         tracks, candidates, same = (x.numpy() for x in questions.batch(20, step, 0))
-        assert (np.nansum(same, 0) == 1).all() and len(tracks) <= lstm.LONGEST
+        assert (np.nansum(same, 0) == 1).all() and len(tracks) <= track_lstm.LONGEST
         right = candidates[np.nanargmax(same, 0), np.arange(20)]
         for b in range(20):
             found = False
@@ -340,7 +358,7 @@ def test_the_loss_is_the_mean_cross_entropy_of_those_who_are_there(model):
     tracks, candidates = torch.rand(3, 2, 4), torch.rand(4, 2, 4)
     same = torch.tensor([[1, 0], [0, 1], [0, float("nan")], [float("nan"), float("nan")]])
     with torch.inference_mode():
-        got = float(lstm.loss(model, tracks, candidates, same))
+        got = float(track_lstm.loss(model, tracks, candidates, same))
         each = []
         for k, b in np.argwhere(np.isfinite(same.numpy())):
             logits, _ = model(torch.cat([tracks[:, [b]], candidates[[k]][:, [b]]]))
@@ -351,24 +369,26 @@ def test_the_loss_is_the_mean_cross_entropy_of_those_who_are_there(model):
 
 def test_a_short_training_learns_and_is_kept(tmp_path, monkeypatch):
     monkeypatch.setattr(lstm, "STEPS", 60)
-    short = lstm.recipe
+    short = track_lstm.recipe
     monkeypatch.setattr(lstm, "recipe", lambda seed=0: replace(short(seed), videos=3))
     torch.manual_seed(7)
-    first = lstm.obtain(3, folder=tmp_path)
-    path = lstm.weight_file(3, folder=tmp_path)
+    first = track_lstm.obtain(3, folder=tmp_path)
+    path = track_lstm.weight_file(3, folder=tmp_path)
     facts = weights.metadata(path)
     assert path.exists() and facts["seed"] == "3" and "train" in facts["data"]
     monkeypatch.setattr(lstm, "fit", lambda *_: pytest.fail("trained again"))
-    again = lstm.obtain(3, folder=tmp_path)
-    assert all(torch.allclose(a, b, atol=1e-3) for a, b in zip(first.state_dict().values(), again.state_dict().values()))
-    assert lstm.weight_file(4).name != path.name != lstm.weight_file(3, "joints").name
+    again = track_lstm.obtain(3, folder=tmp_path)
+    assert all(
+        torch.allclose(a, b, atol=1e-3) for a, b in zip(first.state_dict().values(), again.state_dict().values())
+    )
+    assert track_lstm.weight_file(4).name != path.name != track_lstm.weight_file(3, "joints").name
 
 
 def test_the_shipped_networks_answer_questions_about_videos_they_never_saw():
-    held_out = lstm.Questions(puppets.videos("val", n=6, render=False, labelled="all"), "box")
+    held_out = track_lstm.Questions(puppets.videos("val", n=6, render=False, labelled="all"), "box")
     right = []
     for seed in range(2):
-        net = lstm.obtain(seed)
+        net = track_lstm.obtain(seed)
         for step in range(5):
             tracks, candidates, same = held_out.batch(40, step, 9)
             with torch.inference_mode():
@@ -377,13 +397,15 @@ def test_the_shipped_networks_answer_questions_about_videos_they_never_saw():
                 logits, _ = net(candidates.reshape(1, k * b, -1), tuple(s.repeat(1, k, 1) for s in state))
             best = logits.reshape(k, b).masked_fill(same.isnan(), -1e9).argmax(0)
             right.append((same[best, torch.arange(b)] == 1).float().mean())
-    assert np.mean(right) > .85
+    assert np.mean(right) > 0.85
 
 
 # --- measuring --------------------------------------------------------------------------------------
 
+
 def test_linked_agrees_with_the_evaluator(clip):
     from helpers.evaluation import evaluate
+
     video, found = clip
     tracked = track(found, FrameToFrame(), len(video))
     ours, theirs = Linked([video], [[tracked]]), evaluate([video], [tracked])
@@ -409,19 +431,22 @@ class Level:
         return np.array([80, 70, 60]) + self.levels[0] / 1000
 
 
-@pytest.mark.parametrize("levels, verdicts", [
-    ((55.4, 55.3, 55.2, 54.2, 48.4), "holds holds holds holds"),              # DT-T3 as printed
-    ((55.4, 55.3, 54.0, 54.2, 48.4), "contradicted holds contradicted holds"),   # PCK above box: and 1.4 apart
-    ((55.4, 55.6, 55.2, 54.2, 48.4), "holds holds contradicted contradicted"),   # the sum beats the best
-])
+@pytest.mark.parametrize(
+    "levels, verdicts",
+    [
+        ((55.4, 55.3, 55.2, 54.2, 48.4), "holds holds holds holds"),  # DT-T3 as printed
+        ((55.4, 55.3, 54.0, 54.2, 48.4), "contradicted holds contradicted holds"),  # PCK above box: and 1.4 apart
+        ((55.4, 55.6, 55.2, 54.2, 48.4), "holds holds contradicted contradicted"),  # the sum beats the best
+    ],
+)
 def test_rules_of_the_claims_on_given_levels(levels, verdicts):
-    linked = {name: Level(level) for name, level in zip(combined.ORDER, levels)}
-    got = [combined.result(c, linked, "puppets", 50).verdict for c in ("PT-C9", "PT-C10", "DT-C6", "DT-C7")]
+    linked = {name: Level(level) for name, level in zip(cost_criteria.ORDER, levels)}
+    got = [cost_criteria.result(c, linked, "puppets", 50).verdict for c in ("PT-C9", "PT-C10", "DT-C6", "DT-C7")]
     assert got == verdicts.split()
 
 
 def test_training_runs_are_resampled_where_the_lstm_decides():
-    linked = {name: Level(level) for name, level in zip(combined.ORDER, (55.4, 55.3, 55.2, 54.2))}
+    linked = {name: Level(level) for name, level in zip(cost_criteria.ORDER, (55.4, 55.3, 55.2, 54.2))}
     linked["lstm"] = Level(48, 60, 48)
-    result = combined.result("DT-C6", linked, "puppets", 200)
+    result = cost_criteria.result("DT-C6", linked, "puppets", 200)
     assert result.n_seeds == 3 and result.verdict == "undecided" and result.interval[0] < -5

@@ -4,17 +4,27 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
 
-from helpers import WorkbookError, ledger, papers
+from helpers import WorkbookError, ledger, outputs, papers
 
 number = st.floats(-100, 100)
 
 
-@pytest.mark.parametrize("interval, allowed, expected", [
-    ((1, 2), (0, None), "holds"), ((-2, -1), (0, None), "contradicted"), ((-1, 1), (0, None), "undecided"),
-    ((0, .2), (0, .2), "holds"), ((.1, .3), (0, .2), "undecided"), ((.3, .4), (0, .2), "contradicted"),
-    ((5, 5), (None, None), "holds"), ((float("nan"), 1), (0, None), "undecided")])
+@pytest.mark.parametrize(
+    "interval, allowed, expected",
+    [
+        ((1, 2), (0, None), "holds"),
+        ((-2, -1), (0, None), "contradicted"),
+        ((-1, 1), (0, None), "undecided"),
+        ((0, 0.2), (0, 0.2), "holds"),
+        ((0.1, 0.3), (0, 0.2), "undecided"),
+        ((0.3, 0.4), (0, 0.2), "contradicted"),
+        ((5, 5), (None, None), "holds"),
+        ((float("nan"), 1), (0, None), "undecided"),
+    ],
+)
 def test_verdict(interval, allowed, expected):
     assert ledger.verdict(np.mean(interval), interval, allowed) == expected
 
@@ -31,8 +41,8 @@ def test_bootstrap_covers_the_mean_of_paired_differences():
     difference = rng.normal(1, 1, 40)
     low, high = ledger.paired_bootstrap(lambda v, s: v @ difference / v.sum(), 40)
     error = difference.std() / np.sqrt(40)
-    assert low == pytest.approx(difference.mean() - 1.96 * error, abs=.3 * error)
-    assert high == pytest.approx(difference.mean() + 1.96 * error, abs=.3 * error)
+    assert low == pytest.approx(difference.mean() - 1.96 * error, abs=0.3 * error)
+    assert high == pytest.approx(difference.mean() + 1.96 * error, abs=0.3 * error)
 
 
 def test_bootstrap_is_paired_a_common_part_cancels():
@@ -54,10 +64,18 @@ def measured(verdict):
     return {"verdict": verdict}
 
 
-@pytest.mark.parametrize("found, expected", [
-    ([], "not testable here"), (["holds", "undecided"], "holds"), (["holds", "contradicted"], "undecided"),
-    (["contradicted", "undecided"], "contradicted"), (["undecided"], "undecided"),
-    (["undecided", "undecided", "holds"], "undecided"), (["undecided", "holds", "holds"], "holds")])
+@pytest.mark.parametrize(
+    "found, expected",
+    [
+        ([], "not testable here"),
+        (["holds", "undecided"], "holds"),
+        (["holds", "contradicted"], "undecided"),
+        (["contradicted", "undecided"], "contradicted"),
+        (["undecided"], "undecided"),
+        (["undecided", "undecided", "holds"], "undecided"),
+        (["undecided", "holds", "holds"], "holds"),
+    ],
+)
 def test_overall(found, expected):
     assert ledger.overall([measured(v) for v in found]) == expected
 
@@ -76,7 +94,7 @@ def test_record_and_ledger_go_round(tmp_path, monkeypatch):
 
 def test_outside_the_driver_nothing_is_written(monkeypatch):
     monkeypatch.delenv("POSE_WORKBOOK_OUT", raising=False)
-    assert ledger.output("01_x.csv") is None
+    assert outputs.output("01_x.csv") is None
 
 
 def test_a_broken_or_unknown_record_is_named(tmp_path):

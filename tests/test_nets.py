@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
 from torchvision.models import resnet18
 from torchvision.models.detection import keypointrcnn_resnet50_fpn
@@ -14,17 +15,40 @@ from torchvision.models.detection.roi_heads import heatmaps_to_keypoints, keypoi
 from torchvision.ops import nms
 
 from helpers import WorkbookError
-from helpers.nets import box_metrics, inflate as inflation, keypoint_rcnn, predictions, resnet, tubes
+from helpers.detections import stored
+from helpers.detections.filters import box_confidence
+from helpers.evaluation.boxes import box_average_precision, box_samples, precision_recall
+from helpers.nets import inflate as inflation
+from helpers.nets import keypoint_rcnn, resnet, tubes
 from helpers.people import Video, nobody, people
 from helpers.skeleton import FLIP, INDEX, N_JOINTS
 
 TINY_BODY = resnet.BodyConfig(18, width=8, stages=3)
 TINY = keypoint_rcnn.KeypointRcnnConfig(
-    TINY_BODY, channels=16, short_side=96, long_side=128, anchor_sizes=(16, 32, 64), anchor_ratios=(1.0, 2.0),
-    box_width=16, keypoint_width=8, proposals=30, rois=16, frozen_norm=False)
+    TINY_BODY,
+    channels=16,
+    short_side=96,
+    long_side=128,
+    anchor_sizes=(16, 32, 64),
+    anchor_ratios=(1.0, 2.0),
+    box_width=16,
+    keypoint_width=8,
+    proposals=30,
+    rois=16,
+    frozen_norm=False,
+)
 TINY_TUBES = tubes.TubeConfig(
-    replace(TINY_BODY, last_stride=1), short_side=96, long_side=128, anchor_sizes=(16, 48),
-    anchor_ratios=(1.0, 2.0), keypoint_width=8, anchors=32, rois=16, proposals=30, frozen_norm=False)
+    replace(TINY_BODY, last_stride=1),
+    short_side=96,
+    long_side=128,
+    anchor_sizes=(16, 48),
+    anchor_ratios=(1.0, 2.0),
+    keypoint_width=8,
+    anchors=32,
+    rois=16,
+    proposals=30,
+    frozen_norm=False,
+)
 STRENGTHENED = ("rpn.head", "head.layers", "roi_heads.box_predictor", "box_predictor")
 
 
@@ -37,10 +61,10 @@ def shaken(model: nn.Module) -> nn.Module:
     """Random statistics in every normalisation, so that none of them is the identity."""
     for m in model.modules():
         if hasattr(m, "running_mean"):
-            m.running_mean.normal_(0, .3)
-            m.running_var.uniform_(.5, 2)
-            m.weight.data.uniform_(.5, 1.5)
-            m.bias.data.normal_(0, .2)
+            m.running_mean.normal_(0, 0.3)
+            m.running_var.uniform_(0.5, 2)
+            m.weight.data.uniform_(0.5, 1.5)
+            m.bias.data.normal_(0, 0.2)
     return model.eval()
 
 
@@ -48,7 +72,7 @@ def sharper(model: nn.Module) -> nn.Module:
     """Random heads strong enough that scores and joints differ from box to box."""
     for name, p in model.named_parameters():
         if name.startswith(STRENGTHENED) and p.ndim > 1:
-            p.data.normal_(0, .1)
+            p.data.normal_(0, 0.1)
     return shaken(model)
 
 
@@ -64,6 +88,7 @@ def someone(frame=0, x=40.0, y=20.0, w=24.0, h=48.0, **more):
 
 
 # --- body ------------------------------------------------------------------------------------
+
 
 def test_body_is_torchvisions_resnet_name_by_name():
     theirs = shaken(resnet18())
@@ -96,7 +121,7 @@ def test_deformable_convolution_starts_as_the_plain_one_and_follows_its_offsets(
     x = torch.randn(1, 4, 9, 11)
     plain = nn.functional.conv2d(x, conv.conv.weight, padding=1)
     torch.testing.assert_close(conv(x), plain)
-    conv.offset.bias.data[1::2] = 1.0        # every sample one pixel to the right: (dy, dx) pairs
+    conv.offset.bias.data[1::2] = 1.0  # every sample one pixel to the right: (dy, dx) pairs
     torch.testing.assert_close(conv(x)[..., :-2], plain[..., 1:-1])
 
 
@@ -116,6 +141,7 @@ def test_unknown_body_is_one_sentence():
 
 
 # --- frame-level network ------------------------------------------------------------------------
+
 
 @pytest.fixture(scope="module")
 def tiny():
@@ -177,15 +203,15 @@ def test_batches_do_not_matter(tiny):
 
 def test_box_confidence_gives_every_joint_its_boxs_score(tiny):
     p = keypoint_rcnn.detect(tiny, noise(1))
-    assert (keypoint_rcnn.box_confidence(p).joint_score == p.score[:, None]).all()
+    assert (box_confidence(p).joint_score == p.score[:, None]).all()
 
 
 def test_joints_in_given_boxes(tiny):
     frames = noise(2)
-    given_boxes = keypoint_rcnn.concatenate([someone(0, score=[.25]), someone(1, x=60.0)])
+    given_boxes = keypoint_rcnn.concatenate([someone(0, score=[0.25]), someone(1, x=60.0)])
     p = keypoint_rcnn.detect(tiny, frames, boxes=given_boxes)
     np.testing.assert_allclose(p.box, given_boxes.box, atol=1e-3)
-    np.testing.assert_array_equal(p.score, [.25, 1])
+    np.testing.assert_array_equal(p.score, [0.25, 1])
     assert (p.xy >= p.box[:, None, :2] - 1).all() and (p.xy <= p.box[:, None, 2:] + 1).all()
 
 
@@ -200,8 +226,7 @@ def test_no_frames_and_nobody(tiny):
     assert len(keypoint_rcnn.as_people(0, keypoint_rcnn.look(tiny, noise(1), score_floor=1.1)[0])) == 0
 
 
-@pytest.mark.parametrize("frame", [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3)),
-                                   np.zeros((0, 4, 3), np.uint8)])
+@pytest.mark.parametrize("frame", [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3)), np.zeros((0, 4, 3), np.uint8)])
 def test_a_wrong_frame_is_one_sentence(tiny, frame):
     with pytest.raises(WorkbookError, match="frames: uint8"):
         keypoint_rcnn.detect(tiny, [frame])
@@ -222,8 +247,7 @@ def test_unknown_head_is_one_sentence():
 def test_paper_sized_network_is_torchvisions_keypoint_rcnn():
     """Same parameters, but 15 joints, and person against background."""
     ours = keypoint_rcnn.build(keypoint_rcnn.PAPER_R50)
-    theirs = keypointrcnn_resnet50_fpn(weights=None, weights_backbone=None, num_classes=2,
-                                       num_keypoints=N_JOINTS)
+    theirs = keypointrcnn_resnet50_fpn(weights=None, weights_backbone=None, num_classes=2, num_keypoints=N_JOINTS)
     count = lambda m: sum(p.numel() for p in m.parameters() if p.ndim > 1)
     assert count(ours) == count(theirs)
 
@@ -254,11 +278,12 @@ def test_frames_without_people_train():
 def test_position_sensitive_pooling_by_hand():
     """Each cell of the grid reads its own map: constant maps give the mean over the cells of each output."""
     from helpers.nets.rfcn import GRID, PositionSensitivePool
+
     pool = PositionSensitivePool(1, 4)
     pool.maps.weight.data.zero_()
-    pool.maps.bias.data = torch.arange(10 * GRID ** 2).float()
+    pool.maps.bias.data = torch.arange(10 * GRID**2).float()
     out = pool({"2": torch.zeros(1, 1, 24, 32)}, [torch.tensor([[8.0, 8.0, 64.0, 64.0]])], None)
-    expected = torch.arange(10 * GRID ** 2).float().view(10, -1).mean(1)
+    expected = torch.arange(10 * GRID**2).float().view(10, -1).mean(1)
     torch.testing.assert_close(out[0], expected)
 
 
@@ -280,7 +305,7 @@ def test_frozen_normalisation_of_clips_is_batch_normalisation_that_stands_still(
     clip = torch.randn(2, 4, 3, 5, 6)
     torch.testing.assert_close(fixed.train()(clip), learns(clip))
     assert not list(fixed.parameters())
-    torch.testing.assert_close(fixed(clip), learns(clip))          # a forward pass in training moved nothing
+    torch.testing.assert_close(fixed(clip), learns(clip))  # a forward pass in training moved nothing
 
 
 @pytest.mark.parametrize("config", [replace(tubes.SLIM, frozen_norm=True), tubes.PAPER, tubes.RELEASED])
@@ -314,38 +339,47 @@ def test_the_same_step_draws_the_same_frames():
 
 # --- boxes ---------------------------------------------------------------------------------------
 
+
 def test_box_metrics_by_hand():
     """Two people; predictions by falling score: right, a second one on the same person, right, nowhere."""
     real = keypoint_rcnn.concatenate([someone(x=0.0), someone(x=60.0)])
     video = Video("v", (128, 96), np.ones(1, bool), real)
     box = [[0, 20, 24, 68], [1, 20, 25, 68], [60, 20, 84, 60], [100, 0, 110, 10]]
-    found = people(frame=np.zeros(4, int), box=box, score=[.9, .8, .7, .3])
-    samples = box_metrics.box_samples([video], [found])
+    found = people(frame=np.zeros(4, int), box=box, score=[0.9, 0.8, 0.7, 0.3])
+    samples = box_samples([video], [found])
     assert samples.hit.tolist() == [True, False, True, False]
-    assert box_metrics.box_average_precision(samples) == pytest.approx(.5 * 1 + .5 * 2 / 3)
-    assert box_metrics.precision_recall(samples, .75) == (.5, .5)
-    assert box_metrics.precision_recall(samples, 0) == (.5, 1.0)
-    doubled = box_metrics.box_samples([video, video], [found, nobody()])
-    assert box_metrics.box_average_precision(doubled, [1, 0]) == box_metrics.box_average_precision(samples)
+    assert box_average_precision(samples) == pytest.approx(0.5 * 1 + 0.5 * 2 / 3)
+    assert precision_recall(samples, 0.75) == (0.5, 0.5)
+    assert precision_recall(samples, 0) == (0.5, 1.0)
+    doubled = box_samples([video, video], [found, nobody()])
+    assert box_average_precision(doubled, [1, 0]) == box_average_precision(samples)
 
 
 def test_a_strict_overlap_asks_more():
     video = Video("v", (128, 96), np.ones(1, bool), someone())
-    shifted = someone().replace(box=someone().box + [6, 0, 6, 0])        # IoU 18 / 30 = 0.6
-    hits = [box_metrics.box_samples([video], [shifted], iou).hit.all() for iou in (.4, .59, .61)]
+    shifted = someone().replace(box=someone().box + [6, 0, 6, 0])  # IoU 18 / 30 = 0.6
+    hits = [box_samples([video], [shifted], iou).hit.all() for iou in (0.4, 0.59, 0.61)]
     assert hits == [True, True, False]
 
 
 # --- inflation -----------------------------------------------------------------------------------
 
+
 def _per_frame(body, clip):
-    return {n: v.unflatten(0, (-1, clip.shape[2])).transpose(1, 2)
-            for n, v in body(clip.transpose(1, 2).flatten(0, 1)).items()}
+    return {
+        n: v.unflatten(0, (-1, clip.shape[2])).transpose(1, 2)
+        for n, v in body(clip.transpose(1, 2).flatten(0, 1)).items()
+    }
 
 
 @settings(max_examples=8, deadline=None)
-@given(st.integers(0, 10**6), st.integers(1, 5), st.sampled_from(["paper", "released", "frame"]),
-       st.sampled_from([18, 50]), st.booleans())
+@given(
+    st.integers(0, 10**6),
+    st.integers(1, 5),
+    st.sampled_from(["paper", "released", "frame"]),
+    st.sampled_from([18, 50]),
+    st.booleans(),
+)
 def test_centre_inflation_equals_the_2d_network_on_any_clip(seed, length, form, depth, deformable):
     torch.manual_seed(seed)
     body = shaken(resnet.Body(resnet.BodyConfig(depth, width=8, deformable=deformable)))
@@ -401,8 +435,9 @@ def test_any_2d_resnet_inflates():
     torch.testing.assert_close(inflation.inflate(theirs)(clip), expected, atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize("scheme, form, word", [("median", "paper", "scheme 'median'"),
-                                                ("centre", "odd", "form 'odd'")])
+@pytest.mark.parametrize(
+    "scheme, form, word", [("median", "paper", "scheme 'median'"), ("centre", "odd", "form 'odd'")]
+)
 def test_unknown_inflation_is_one_sentence(scheme, form, word):
     with pytest.raises(WorkbookError, match=word):
         inflation.inflate(nn.Conv2d(1, 1, 3), scheme, form)
@@ -432,6 +467,7 @@ def test_protrackers_form_equals_the_2d_network_on_a_static_clip():
 
 # --- tubes ---------------------------------------------------------------------------------------
 
+
 def _random_tubes(n, length, seed):
     rng = np.random.default_rng(seed)
     corner = rng.uniform(0, 60, (n, length, 2))
@@ -440,14 +476,14 @@ def _random_tubes(n, length, seed):
 
 
 def test_tube_iou_is_the_mean_over_frames_by_hand():
-    a = torch.tensor([[[0., 0, 10, 10], [0, 0, 10, 10]]])
-    b = torch.tensor([[[0., 0, 10, 10], [5, 0, 15, 10]]])
+    a = torch.tensor([[[0.0, 0, 10, 10], [0, 0, 10, 10]]])
+    b = torch.tensor([[[0.0, 0, 10, 10], [5, 0, 15, 10]]])
     assert tubes.tube_iou(a, b).item() == pytest.approx((1 + 1 / 3) / 2)
     assert tubes.tube_iou(a, b, torch.tensor([[True, False]])).item() == 1
 
 
 @settings(max_examples=20, deadline=None)
-@given(st.integers(0, 10**6), st.integers(1, 30), st.floats(.1, .9))
+@given(st.integers(0, 10**6), st.integers(1, 30), st.floats(0.1, 0.9))
 def test_tube_nms_of_one_frame_is_torchvisions(seed, n, threshold):
     boxes = _random_tubes(n, 1, seed)
     scores = torch.rand(n, generator=torch.Generator().manual_seed(seed))
@@ -455,7 +491,7 @@ def test_tube_nms_of_one_frame_is_torchvisions(seed, n, threshold):
 
 
 @settings(max_examples=20, deadline=None)
-@given(st.integers(0, 10**6), st.floats(.1, .9))
+@given(st.integers(0, 10**6), st.floats(0.1, 0.9))
 def test_tubes_that_survive_do_not_overlap(seed, threshold):
     t, scores = _random_tubes(12, 3, seed), torch.rand(12)
     kept = tubes.tube_nms(t, scores, threshold)
@@ -467,32 +503,46 @@ def test_tubes_that_survive_do_not_overlap(seed, threshold):
 
 def test_tube_align_is_roi_align_slice_by_slice():
     from torchvision.ops import roi_align
+
     features = torch.randn(2, 4, 3, 12, 16)
     clips = [_random_tubes(2, 3, 1), _random_tubes(3, 3, 2)]
     out = tubes.tube_align(features, clips, 7, 8)
     for n, (clip, tube) in enumerate((clip, tube) for clip in range(2) for tube in clips[clip]):
         for t in range(3):
-            expected = roi_align(features[clip:clip + 1, :, t], [tube[t:t + 1]], 7, 1 / 8, sampling_ratio=2)
+            expected = roi_align(features[clip : clip + 1, :, t], [tube[t : t + 1]], 7, 1 / 8, sampling_ratio=2)
             torch.testing.assert_close(out[n, :, t], expected[0])
 
 
 def _as_c4(model: tubes.TubeRcnn, config: tubes.TubeConfig):
     """torchvision's keypoint R-CNN on one map with the weights of a frame-level tube network."""
     twin = keypoint_rcnn.KeypointRcnnConfig(
-        config.body, "c4", short_side=config.short_side, long_side=config.long_side,
-        anchor_sizes=config.anchor_sizes, anchor_ratios=config.anchor_ratios,
-        keypoint_width=config.keypoint_width, joints=config.joints,
-        proposals=config.proposals, rois=config.rois, frozen_norm=False)
+        config.body,
+        "c4",
+        short_side=config.short_side,
+        long_side=config.long_side,
+        anchor_sizes=config.anchor_sizes,
+        anchor_ratios=config.anchor_ratios,
+        keypoint_width=config.keypoint_width,
+        joints=config.joints,
+        proposals=config.proposals,
+        rois=config.rois,
+        frozen_norm=False,
+    )
     out = keypoint_rcnn.build(twin)
-    renamed = {"body.": "backbone.", "head.layers.conv": "rpn.head.conv.0.0",
-               "head.layers.scores": "rpn.head.cls_logits", "head.layers.shifts": "rpn.head.bbox_pred",
-               "box_head": "roi_heads.box_head",
-               "box_predictor": "roi_heads.box_predictor", "keypoint_head": "roi_heads.keypoint_head",
-               "keypoint_predictor": "roi_heads.keypoint_predictor"}
+    renamed = {
+        "body.": "backbone.",
+        "head.layers.conv": "rpn.head.conv.0.0",
+        "head.layers.scores": "rpn.head.cls_logits",
+        "head.layers.shifts": "rpn.head.bbox_pred",
+        "box_head": "roi_heads.box_head",
+        "box_predictor": "roi_heads.box_predictor",
+        "keypoint_head": "roi_heads.keypoint_head",
+        "keypoint_predictor": "roi_heads.keypoint_predictor",
+    }
     state = {}
     for name, value in model.state_dict().items():
         old = next(k for k in renamed if name.startswith(k))
-        state[renamed[old] + name[len(old):]] = value[:, :, 0] if value.ndim == 5 else value
+        state[renamed[old] + name[len(old) :]] = value[:, :, 0] if value.ndim == 5 else value
     out.load_state_dict(state)
     return out.eval()
 
@@ -545,15 +595,16 @@ def test_box_losses_carry_one_over_t_and_keypoint_loss_does_not():
         truth = keypoint_rcnn.concatenate([someone(t, track=[0]) for t in range(length)])
         wanted = tubes.tube_target(truth, range(length), (128, 96))
         torch.manual_seed(3)
-        with torch.no_grad():       # in evaluation mode normalisation is alike; the samplers see one seed
+        with torch.no_grad():  # in evaluation mode normalisation is alike; the samplers see one seed
             losses.append(model([keypoint_rcnn.image_tensor(np.stack([frame] * length))], [wanted]))
     for name in losses[0]:
         torch.testing.assert_close(losses[0][name], losses[1][name], atol=1e-4, rtol=1e-3)
 
 
 def test_tube_target_joins_tracks_and_masks_absence():
-    truth = keypoint_rcnn.concatenate([someone(0, x=10.0, track=[4]), someone(2, x=30.0, track=[4]),
-                                       someone(1, track=[9])])
+    truth = keypoint_rcnn.concatenate(
+        [someone(0, x=10.0, track=[4]), someone(2, x=30.0, track=[4]), someone(1, track=[9])]
+    )
     wanted = tubes.tube_target(truth, [0, 1, 2], (128, 96))
     assert wanted["visible"].tolist() == [[True, False, True], [False, True, False]]
     assert wanted["tubes"][0, :, 0].tolist() == [10, 10, 30] and wanted["keypoints"][0, 1].abs().sum() == 0
@@ -590,16 +641,18 @@ def test_keypoint_loss_of_one_frame_is_torchvisions():
     sample = {"tubes": boxes, "label": both + 1, "match": both, "wanted": wanted}
     with torch.no_grad():
         ours = model._keypoint_loss(features, [sample])
-        theirs = keypointrcnn_loss(model.heatmaps(features, [boxes])[:, 0], [boxes[:, 0]],
-                                   [wanted["keypoints"][:, 0]], [both])
+        theirs = keypointrcnn_loss(
+            model.heatmaps(features, [boxes])[:, 0], [boxes[:, 0]], [wanted["keypoints"][:, 0]], [both]
+        )
     torch.testing.assert_close(ours, theirs)
 
 
 # --- files of predictions --------------------------------------------------------------------------
 
+
 def _random_detections(n, seed, tallest=150.0):
     rng = np.random.default_rng(seed)
-    corner, sides = rng.uniform(0, 200, (n, 2)), rng.uniform(.5, tallest, (n, 2))
+    corner, sides = rng.uniform(0, 200, (n, 2)), rng.uniform(0.5, tallest, (n, 2))
     box = np.concatenate([corner, corner + sides], 1)
     heat = torch.tensor(rng.normal(size=(n, N_JOINTS, 56, 56)), dtype=torch.float32)
     xy, logit, _ = keypoint_rcnn.decode(heat, torch.tensor(box, dtype=torch.float32))
@@ -612,12 +665,13 @@ def _random_detections(n, seed, tallest=150.0):
 def test_predictions_come_back_where_they_were(seed, n):
     import tempfile
     from pathlib import Path
+
     found = _random_detections(n, seed)
     with tempfile.TemporaryDirectory() as folder:
-        path = predictions.save(Path(folder) / "p.npz", {"a": found, "b": nobody()}, seed=3)
-        stored, facts = predictions.load(path)
+        path = stored.save(Path(folder) / "p.npz", {"a": found, "b": nobody()}, seed=3)
+        kept, facts = stored.load(path)
         assert [p.name for p in Path(folder).iterdir()] == ["p.npz"]
-    back, empty = predictions.of_videos(stored, ["a", "b"])
+    back, empty = stored.of_videos(kept, ["a", "b"])
     assert facts == {"seed": 3} and len(empty) == 0
     np.testing.assert_array_equal(back.frame, found.frame)
     np.testing.assert_allclose(back.box, found.box, atol=1 / 64 + 1e-9)
@@ -627,20 +681,20 @@ def test_predictions_come_back_where_they_were(seed, n):
 
 
 def test_predictions_of_a_detector_without_joints(tmp_path):
-    boxes = people(frame=[0, 2], box=[[0, 0, 5, 6], [1, 2, 30, 40]], score=[.5, .25])
-    back = predictions.load(predictions.save(tmp_path / "p.npz", {"a": boxes, "b": nobody()}))[0]["a"]
+    boxes = people(frame=[0, 2], box=[[0, 0, 5, 6], [1, 2, 30, 40]], score=[0.5, 0.25])
+    back = stored.load(stored.save(tmp_path / "p.npz", {"a": boxes, "b": nobody()}))[0]["a"]
     np.testing.assert_array_equal(back.box, boxes.box)
     assert not back.present.any() and back.frame.tolist() == [0, 2]
 
 
 def test_broken_predictions_are_one_sentence(tmp_path):
-    path = predictions.save(tmp_path / "p.npz", {"a": _random_detections(3, 0)})
+    path = stored.save(tmp_path / "p.npz", {"a": _random_detections(3, 0)})
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(WorkbookError, match=r"p\.npz: is truncated"):
-        predictions.load(path)
+        stored.load(path)
     with pytest.raises(WorkbookError, match="is missing"):
-        predictions.load(tmp_path / "none.npz")
+        stored.load(tmp_path / "none.npz")
     with pytest.raises(WorkbookError, match="the video b is not among them"):
-        predictions.of_videos({"a": nobody()}, ["b"])
+        stored.of_videos({"a": nobody()}, ["b"])
     with pytest.raises(ValueError, match="outside its box"):
-        predictions.save(path, {"a": someone().replace(xy=someone().xy + 100)})
+        stored.save(path, {"a": someone().replace(xy=someone().xy + 100)})

@@ -72,7 +72,7 @@ def test_ideas_are_short(path):
 
 @every
 def test_parameters_are_literals_with_their_allowed_values(path):
-    cell, = [c for c in code(path) if "parameters" in tags(c)]
+    (cell,) = [c for c in code(path) if "parameters" in tags(c)]
     tree = ast.parse(cell.source)
     names = [node.targets[0].id for node in tree.body]
     assert names[:3] == ["profile", "dataset", "seeds"]
@@ -110,8 +110,13 @@ def test_hand_built_versions_redefine_no_helper(path):
     source = "\n".join(c.source for c in code(path))
     defined = re.findall(r"^def (\w+)", source, re.M)
     assert any(name.endswith("_by_hand") for name in defined)
-    imported = {a.asname or a.name for c in code(path) for node in ast.walk(ast.parse(c.source))
-                if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("helpers") for a in node.names}
+    imported = {
+        a.asname or a.name
+        for c in code(path)
+        for node in ast.walk(ast.parse(c.source))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("helpers")
+        for a in node.names
+    }
     assert not imported & set(defined)
 
 

@@ -18,9 +18,16 @@ KINDS = {"arithmetic", "property", "measured", "server-only"}
 NEEDS = {"published", "keypoints", "detector", "pose", "flow", "3d", "server", "images", "code"}
 CLAIMS = [f"{p}-C{k}" for p, n in dict(PT=12, DT=11, SB=13, LT=10, KT=16).items() for k in range(1, n + 1)]
 ODDITIES = sorted([f"O-{k}" for k in range(1, 29)] + ["O-1b", "O-19b"])
-TABLES = ([f"PT-T{k}" for k in range(1, 6)] + [f"DT-T{k}" for k in range(1, 6)] + ["DT-X1", "DT-X2"]
-          + [f"SB-T{k}" for k in range(1, 9)] + [f"LT-T{k}" for k in range(1, 7)] + ["LT-X1", "LT-X2"]
-          + [f"KT-T{k}" for k in range(1, 7)] + ["KT-F4", "KT-F5", "KT-F7"])
+TABLES = (
+    [f"PT-T{k}" for k in range(1, 6)]
+    + [f"DT-T{k}" for k in range(1, 6)]
+    + ["DT-X1", "DT-X2"]
+    + [f"SB-T{k}" for k in range(1, 9)]
+    + [f"LT-T{k}" for k in range(1, 7)]
+    + ["LT-X1", "LT-X2"]
+    + [f"KT-T{k}" for k in range(1, 7)]
+    + ["KT-F4", "KT-F5", "KT-F7"]
+)
 TEXT_NUMBERS = dict(PT=6, DT=13, SB=9, LT=7, KT=16)
 
 
@@ -31,6 +38,7 @@ def test_papers_are_the_five():
 
 
 # ------------------------------------------------------------------- schema
+
 
 def test_every_claim_and_contradiction_is_there_once():
     ids = [c["id"] for c in papers.claims()]
@@ -90,11 +98,14 @@ def test_text_numbers_are_there_once():
 # ------------------------------------------------- golden cells, from the text
 
 GOLDEN = [  # table, column of the label, label, column, printed value
-    ("PT-T1", "init", "mean", "mAP Wrist", 42.3), ("PT-T1", "init", "center", "mAP Ankle", 45.6),
+    ("PT-T1", "init", "mean", "mAP Wrist", 42.3),
+    ("PT-T1", "init", "center", "mAP Ankle", 45.6),
     ("PT-T2", "threshold", "Dummy tracks", "MOTA Total", 7.1),
     ("PT-T2", "threshold", "0.0", "MOTA Ankle", -28.5),
-    ("PT-T2", "threshold", "0.9", "mAP Total", 58.3), ("PT-T2", "threshold", "0.95", "Rec", 69),
-    ("PT-T3", "method", "Hungarian", "Prec", 77.7), ("PT-T3", "method", "Greedy", "MOTA Total", 44.9),
+    ("PT-T2", "threshold", "0.9", "mAP Total", 58.3),
+    ("PT-T2", "threshold", "0.95", "Rec", 69),
+    ("PT-T3", "method", "Hungarian", "Prec", 77.7),
+    ("PT-T3", "method", "Greedy", "MOTA Total", 44.9),
     ("PT-T4", "method", "Pose PCK", "MOTA Total", 43.9),
     ("PT-T4", "method", "CNN cos-dist", "MOTA Head", 57.4),
     ("PT-T5", "method", "Drop threshold=1.95", "MOTA Wrist", 45.6),
@@ -102,40 +113,55 @@ GOLDEN = [  # table, column of the label, label, column, printed value
     ("PT-T5", "method", "PoseTrack CVPR'17", "MOTA Total", 28.2),
     ("DT-T1", "threshold", "0.0, random tracks", "MOTA Total", -10.2),
     ("DT-T1", "threshold", "0.5", "MOTA Shoulder", 66),
-    ("DT-T1", "threshold", "0.95", "mAP Total", 60.6), ("DT-T1", "threshold", "0.0", "Prec", 83.3),
+    ("DT-T1", "threshold", "0.95", "mAP Total", 60.6),
+    ("DT-T1", "threshold", "0.0", "Prec", 83.3),
     ("DT-T2", "method", "Greedy", "MOTA Total", 55.1),
     ("DT-T2", "method", "Hungarian", "MOTA Knee", 53.1),
     ("DT-T3", "method", "LSTM", "MOTA Total", 48.4),
     ("DT-T3", "method", "All combined", "MOTA Wrist", 45.7),
     ("DT-T4", "method", "Final model", "MOTA Hip", 47.2),
-    ("DT-T4", "method", "PoseTrack CVPR'17", "Rec", 70.5), ("DT-T5", "init", "2D ImNet", "MOTP", 0),
-    ("DT-T5", "init", "2D COCO", "MOTA Total", 14.1), ("DT-T5", "style", "center", "mAP Total", 16.7),
-    ("DT-T5", "style", "mean", "MOTA Wrist", -14.7), ("SB-T2", "id", "g", "AP", 60.6),
-    ("SB-T2", "id", "b", "deconvolutions", 2), ("SB-T2", "id", "h", "width", 288),
-    ("SB-T3", "method", "8-stage Hourglass", "AP", 66.9), ("SB-T3", "method", "Ours", "AP", 70.4),
-    ("SB-T4", "method", "Ours", "AP75", 81.1), ("SB-T4", "method", "Mask-RCNN", "APl", 71.4),
-    ("SB-T4", "method", "bangbangren*+", "AR", 78.7), ("SB-T4", "method", "CPN+", "AP", 73.0),
-    ("SB-T5", "id", "a1", "MOTA Total", 57.6), ("SB-T5", "id", "b4", "MOTA Total", 61.8),
-    ("SB-T5", "id", "b6", "MOTA Total", 62.9), ("SB-T5", "id", "c6", "mAP Total", 76.7),
+    ("DT-T4", "method", "PoseTrack CVPR'17", "Rec", 70.5),
+    ("DT-T5", "init", "2D ImNet", "MOTP", 0),
+    ("DT-T5", "init", "2D COCO", "MOTA Total", 14.1),
+    ("DT-T5", "style", "center", "mAP Total", 16.7),
+    ("DT-T5", "style", "mean", "MOTA Wrist", -14.7),
+    ("SB-T2", "id", "g", "AP", 60.6),
+    ("SB-T2", "id", "b", "deconvolutions", 2),
+    ("SB-T2", "id", "h", "width", 288),
+    ("SB-T3", "method", "8-stage Hourglass", "AP", 66.9),
+    ("SB-T3", "method", "Ours", "AP", 70.4),
+    ("SB-T4", "method", "Ours", "AP75", 81.1),
+    ("SB-T4", "method", "Mask-RCNN", "APl", 71.4),
+    ("SB-T4", "method", "bangbangren*+", "AR", 78.7),
+    ("SB-T4", "method", "CPN+", "AP", 73.0),
+    ("SB-T5", "id", "a1", "MOTA Total", 57.6),
+    ("SB-T5", "id", "b4", "MOTA Total", 61.8),
+    ("SB-T5", "id", "b6", "MOTA Total", 62.9),
+    ("SB-T5", "id", "c6", "mAP Total", 76.7),
     ("SB-T6", "method", "Ours: ResNet-152", "mAP Head", 81.7),
     ("SB-T6", "method", "PoseFlow (cited)", "mAP Total", 66.5),
     ("SB-T7", "method", "Detect-and-Track (cited)", "Prec", 66.4),
     ("SB-T7", "method", "Ours: ResNet-50", "Rec", 76.0),
     ("SB-T8", "entry", "ML-LAB", "MOTA Total", 41.8),
     ("SB-T8", "entry", "Ours: ResNet152*", "mAP Total", 74.6),
-    ("LT-T1", "pairs", "hard negative", "val", 7020), ("LT-T1", "pairs", "positive", "train", 56908),
-    ("LT-T2", "detector", "FPN", "0.3", 32.2), ("LT-T2", "detector", "R-FCN", "0.1", 15.4),
+    ("LT-T1", "pairs", "hard negative", "val", 7020),
+    ("LT-T1", "pairs", "positive", "train", 56908),
+    ("LT-T2", "detector", "FPN", "0.3", 32.2),
+    ("LT-T2", "detector", "R-FCN", "0.1", 15.4),
     ("LT-T3", "method", "GT boxes", "MOTA Total", 67.0),
     ("LT-T3", "method", "R-FCN-101", "MOTA Ankle", 47.4),
     ("LT-T4", "method", "Online-DET-MSRA152-5F", "mAP Wrist", 72.1),
     ("LT-T4", "method", "Offline-CPN101", "MOTA Total", 62.4),
-    ("LT-T6", "method", "HRNet", "mAP Total", 74.9), ("LT-T6", "method", "JointFlow", "fps", 0.2),
+    ("LT-T6", "method", "HRNet", "mAP Total", 74.9),
+    ("LT-T6", "method", "JointFlow", "fps", 0.2),
     ("LT-T6", "method", "YoloMD-LightTrack-2F", "fps without pose", 59),
     ("LT-T6", "method", "manifold", "mAP Total dropped", 66.7),
     ("LT-T6", "method", "MSRA152-LightTrack-3F", "MOTA Total", 55.1),
     ("KT-T2", "boxes", "Det", "mAP Total", 70.4),
-    ("KT-T2", "boxes", "Det + TOKS@0.35", "mAP Hip", 77.1), ("KT-F5", "method", "KeyTrack", "AP", 81.6),
-    ("KT-F5", "method", "POINet", "MOTA Total", 58.4), ("KT-F5", "method", "Miracle", "ensemble", 1),
+    ("KT-T2", "boxes", "Det + TOKS@0.35", "mAP Hip", 77.1),
+    ("KT-F5", "method", "KeyTrack", "AP", 81.6),
+    ("KT-F5", "method", "POINet", "MOTA Total", 58.4),
+    ("KT-F5", "method", "Miracle", "ensemble", 1),
     ("KT-F5", "method", "HRNet", "AP after drop", 75.0),
     ("KT-T6", "module", "Transformers (x4)", "FLOPs M", 5.84),
     ("KT-T6", "module", "Optical Flow", "FLOPs M", 52700),
@@ -180,6 +206,7 @@ def test_rows_repeated_between_papers_agree():
 
 # --------------------------------------------------------------- 15 joints
 
+
 def test_total_is_the_mean_of_15_joints_in_every_row():
     rows = papers.pose_rows()
     assert len(rows) == 78 and rows.table.nunique() == 14
@@ -201,7 +228,7 @@ def test_a_slip_of_two_points_in_any_cell_breaks_the_rule(row, group, sign):
 
 
 def test_joint_mean_of_a_row_by_hand():
-    row = pd.DataFrame([dict(Head=10., Shoulder=0., Elbow=0., Wrist=0., Hip=0., Knee=0., Ankle=15.)])
+    row = pd.DataFrame([dict(Head=10.0, Shoulder=0.0, Elbow=0.0, Wrist=0.0, Hip=0.0, Knee=0.0, Ankle=15.0)])
     assert papers.joint_mean(row).iloc[0] == (3 * 10 + 2 * 15) / 15
 
 
@@ -213,9 +240,13 @@ def test_switches_are_all_that_differs_within_a_block_of_keytrack():
 
 # ------------------------------------------------------------------ reading
 
+
 def test_unknown_ids_name_similar_ones():
-    for read, wrong, near in ((papers.table, "DT-T11", "DT-T1"), (papers.claim, "pt-c7", "PT-C7"),
-                              (papers.number, "KT-N33", "KT-N3")):
+    for read, wrong, near in (
+        (papers.table, "DT-T11", "DT-T1"),
+        (papers.claim, "pt-c7", "PT-C7"),
+        (papers.number, "KT-N33", "KT-N3"),
+    ):
         with pytest.raises(WorkbookError, match=near):
             read(wrong)
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from helpers import plots, puppets
+from helpers import outputs, puppets
+from helpers.notebook import plots
 from helpers.people import Video, nobody, people
 from helpers.skeleton import GROUPS, INDEX
 
@@ -39,7 +40,7 @@ def test_joints_are_drawn_in_the_colour_of_their_group_when_asked():
         plots.draw_people(image, nobody(), colour_by="person")
 
 
-@pytest.mark.filterwarnings("error")      # a warning would be stored in the notebook
+@pytest.mark.filterwarnings("error")  # a warning would be stored in the notebook
 def test_absent_joints_may_hold_anything():
     xy = np.full((1, 15, 2), np.nan)
     xy[0, 0] = 30, 20
@@ -63,15 +64,14 @@ def test_colours_differ_between_tracks_and_groups():
 
 
 def test_filmstrip_and_frames_without_pixels():
-    video, = puppets.videos("val", n=1)
+    (video,) = puppets.videos("val", n=1)
     assert len(plots.filmstrip(video, video.people, [0, 4, 8]).axes) == 3
     blind = Video("v", (40, 30), np.ones(2, bool), nobody())
     assert plots.frame_image(blind, 0, nobody()).shape == (30, 40, 3)
 
 
 def test_forest_shows_published_in_grey_only_where_there_is_one():
-    rows = [dict(name="a", estimate=1, low=0, high=2, published=.5),
-            dict(name="b", estimate=1, low=0, high=2)]
+    rows = [dict(name="a", estimate=1, low=0, high=2, published=0.5), dict(name="b", estimate=1, low=0, high=2)]
     lines = plots.forest(rows, "MOTA").axes[0].lines
     assert sum(line.get_color() == plots.PUBLISHED for line in lines) == 1
 
@@ -80,8 +80,8 @@ def test_figures_are_saved_only_for_the_driver_and_are_the_same_bytes(tmp_path, 
     monkeypatch.delenv("POSE_WORKBOOK_OUT", raising=False)
     figure, axis = plt.subplots()
     axis.plot([1, 2])
-    plots.save_figure(figure, "01_x.png")
+    outputs.save_figure(figure, "01_x.png")
     monkeypatch.setenv("POSE_WORKBOOK_OUT", str(tmp_path))
-    plots.save_figure(figure, "01_a.png"), plots.save_figure(figure, "01_b.png")
+    outputs.save_figure(figure, "01_a.png"), outputs.save_figure(figure, "01_b.png")
     assert (tmp_path / "01_a.png").read_bytes() == (tmp_path / "01_b.png").read_bytes()
     assert not (tmp_path / "01_x.png").exists()

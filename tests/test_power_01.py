@@ -13,11 +13,13 @@ import numpy as np
 import pytest
 from scipy.optimize import linear_sum_assignment
 
-from helpers import evaluation as ev, geometry, ledger, puppets
+from helpers import evaluation as ev
+from helpers import geometry, ledger, puppets
+from helpers.detections.filters import keep_confident
+from helpers.detections.simulated import simulate_detections
 from helpers.people import concatenate, people
 from helpers.skeleton import GROUPS, INDEX, JOINTS, OKS_SIGMAS
 from helpers.tracking import controls, track
-from helpers.tracking.detections import keep_confident, simulate_detections
 from helpers.tracking.frame_to_frame import FrameToFrame
 from tests.test_evaluation import VECTORS, video
 
@@ -39,7 +41,9 @@ def verdict(claim, a, b):
     score = lambda pair, w: 100 * (1 - (w @ pair[0]) / (w @ pair[1]))
     statistic = lambda w, _: score(a, w) - score(b, w)
     n = len(a[0])
-    return ledger.Result(claim, "puppets", statistic(np.ones(n), None), ledger.paired_bootstrap(statistic, n), n, 1).verdict
+    return ledger.Result(
+        claim, "puppets", statistic(np.ones(n), None), ledger.paired_bootstrap(statistic, n), n, 1
+    ).verdict
 
 
 def boxes(p, v):
@@ -55,32 +59,35 @@ def test_pt_c7_turns_red_when_the_evaluator_closes_the_loophole(clips, monkeypat
     real = totals(clips, boxes)
     # Fault: ids are told apart by detection, so that one id for everybody is no longer one hypothesis.
     compact = ev._compact_ids
-    monkeypatch.setattr(ev, "_compact_ids", lambda track, video: np.arange(len(track)) if np.ptp(track) == 0 else compact(track, video))
+    monkeypatch.setattr(
+        ev, "_compact_ids", lambda track, video: np.arange(len(track)) if np.ptp(track) == 0 else compact(track, video)
+    )
     assert verdict("PT-C7", totals(clips, lambda p, v: controls.constant_ids(p)), real) == "contradicted"
 
 
 def test_dt_c3_holds_and_ids_that_follow_the_truth_turn_it_red(clips):
-    real = totals(clips, boxes, .5)
-    assert verdict("DT-C3", real, totals(clips, lambda p, v: controls.random_ids(p, 0), .5)) == "holds"
+    real = totals(clips, boxes, 0.5)
+    assert verdict("DT-C3", real, totals(clips, lambda p, v: controls.random_ids(p, 0), 0.5)) == "holds"
     # Fault: "random" ids that are secretly the truth's.
-    assert verdict("DT-C3", real, totals(clips, lambda p, v: controls.truth_ids(p, v.people), .5)) == "contradicted"
+    assert verdict("DT-C3", real, totals(clips, lambda p, v: controls.truth_ids(p, v.people), 0.5)) == "contradicted"
 
 
 def test_dt_c3_a_tracker_one_frame_late_turns_it_red(clips, monkeypatch):
-    chance = totals(clips, lambda p, v: controls.random_ids(p, 0), .5)
+    chance = totals(clips, lambda p, v: controls.random_ids(p, 0), 0.5)
     step, before = FrameToFrame.step, {}
 
     def late(self, people, image=None):
         """Fault: a frame gets the ids of the frame before it."""
         ids, old = step(self, people, image), before.get(id(self), np.zeros(0, int))
         before[id(self)] = ids
-        return np.r_[old, 100_000 + np.arange(len(ids))][:len(ids)]
+        return np.r_[old, 100_000 + np.arange(len(ids))][: len(ids)]
+
     monkeypatch.setattr(FrameToFrame, "step", late)
-    assert verdict("DT-C3", totals(clips, boxes, .5), chance) == "contradicted"
+    assert verdict("DT-C3", totals(clips, boxes, 0.5), chance) == "contradicted"
 
 
 def head_ap(clips, export):
-    truth = [v.people.replace(joint_score=np.full((len(v.people), 15), .9)) for v in clips]
+    truth = [v.people.replace(joint_score=np.full((len(v.people), 15), 0.9)) for v in clips]
     ap = ev.average_precision(ev.ap_samples(ev.pair_up(clips, [export(p) for p in truth])))
     return np.nanmean(ap[[INDEX[n] for n in GROUPS["Head"]]])
 
@@ -95,24 +102,30 @@ def shoulder_neck(p, joint="head_bottom"):
 
 def test_o_26_holds_and_a_moved_joint_outside_the_head_turns_it_red(clips):
     loss = head_ap(clips, lambda p: p) - head_ap(clips, shoulder_neck)
-    assert ledger.verdict(loss, (loss, loss), (.1, None)) == "holds"
+    assert ledger.verdict(loss, (loss, loss), (0.1, None)) == "holds"
     other = head_ap(clips, lambda p: p) - head_ap(clips, lambda p: shoulder_neck(p, "left_wrist"))
     assert abs(other) < loss / 20
 
 
 def test_o_26_turns_red_when_the_threshold_is_lost(clips, monkeypatch):
-    monkeypatch.setattr(ev, "PCKH_THRESHOLD", 3.0)      # fault: everything near is right
+    monkeypatch.setattr(ev, "PCKH_THRESHOLD", 3.0)  # fault: everything near is right
     loss = head_ap(clips, lambda p: p) - head_ap(clips, shoulder_neck)
-    assert ledger.verdict(loss, (loss, loss), (.1, None)) == "contradicted"
+    assert ledger.verdict(loss, (loss, loss), (0.1, None)) == "contradicted"
 
 
-@pytest.mark.parametrize("name, value", [("PCKH_THRESHOLD", .2), ("linear_sum_assignment", lambda c: (np.arange(0), np.arange(0))),
-                                         ("_first_best", lambda v, g: np.zeros(0, int))])
+@pytest.mark.parametrize(
+    "name, value",
+    [
+        ("PCKH_THRESHOLD", 0.2),
+        ("linear_sum_assignment", lambda c: (np.arange(0), np.arange(0))),
+        ("_first_best", lambda v, g: np.zeros(0, int)),
+    ],
+)
 def test_a_fault_in_the_evaluator_moves_a_vector(name, value, monkeypatch):
     monkeypatch.setattr(ev, name, value)
     moved = 0
     for case, (truth, predicted, *expected) in VECTORS.items():
-        if name == "linear_sum_assignment":      # two hypotheses within reach, so that a choice has to be made
+        if name == "linear_sum_assignment":  # two hypotheses within reach, so that a choice has to be made
             predicted = concatenate([predicted, truth.replace(track=truth.track + 70, xy=truth.xy + [1, 0])])
             monkeypatch.undo()
             expected = outcome(truth, predicted)
@@ -134,18 +147,22 @@ def mixed_joints(p):
     return p.replace(xy=p.xy[:, np.roll(np.arange(15), 1)])
 
 
-@pytest.mark.parametrize("case, fault", [("A identical", swapped_ids), ("A identical", mixed_joints), ("J person missing", mixed_joints)])
+@pytest.mark.parametrize(
+    "case, fault", [("A identical", swapped_ids), ("A identical", mixed_joints), ("J person missing", mixed_joints)]
+)
 def test_a_fault_in_the_predictions_moves_a_vector(case, fault):
     truth, predicted, *expected = VECTORS[case]
     assert outcome(truth, fault(predicted)) != pytest.approx(expected, abs=5e-4)
 
 
-@pytest.mark.parametrize("factor, off", [(1 / .6, .7), (.34 / .5, .45)])
+@pytest.mark.parametrize("factor, off", [(1 / 0.6, 0.7), (0.34 / 0.5, 0.45)])
 def test_another_head_size_changes_what_counts(factor, off):
     """Fault: the diagonal without its 0.6, or Iqbal's 0.34: joints `off` head sizes away change sides."""
     truth, *_ = VECTORS["A identical"]
     moved = truth.replace(xy=truth.xy + [off * truth.head[0], 0])
-    right, wrong = (ev.evaluate([video(truth.replace(head=truth.head * f))], [moved]).total("recall") for f in (1, factor))
+    right, wrong = (
+        ev.evaluate([video(truth.replace(head=truth.head * f))], [moved]).total("recall") for f in (1, factor)
+    )
     assert {right, wrong} == {0, 100}
 
 
@@ -154,8 +171,8 @@ def test_the_eyes_sigma_turns_the_oks_check_red():
     one = truth[:1].replace(box=[[0, 0, 150, 100]])
     moved = one.replace(xy=one.xy + [10, 0])
     sigmas = OKS_SIGMAS.copy()
-    sigmas[[JOINTS.index("head_bottom"), JOINTS.index("head_top")]] = .025
-    assert geometry.oks(moved, one)[0, 0] - geometry.oks(moved, one, sigmas=sigmas)[0, 0] > .02
+    sigmas[[JOINTS.index("head_bottom"), JOINTS.index("head_top")]] = 0.025
+    assert geometry.oks(moved, one)[0, 0] - geometry.oks(moved, one, sigmas=sigmas)[0, 0] > 0.02
 
 
 # --- what the notebook builds by hand, against helpers that are broken -----------------------------
@@ -169,8 +186,11 @@ def hand():
     space = {"np": np, "linear_sum_assignment": linear_sum_assignment, "OKS_SIGMAS": OKS_SIGMAS}
     for cell in nbformat.read(NOTEBOOK, 4).cells:
         if cell.cell_type == "code":
-            mine = [n for n in ast.parse(cell.source).body
-                    if isinstance(n, ast.FunctionDef) and n.name.endswith(("_by_hand", "one_joint"))]
+            mine = [
+                n
+                for n in ast.parse(cell.source).body
+                if isinstance(n, ast.FunctionDef) and n.name.endswith(("_by_hand", "one_joint"))
+            ]
             exec(compile(ast.Module(mine, []), cell.source, "exec"), space)
     return SimpleNamespace(**space)
 
@@ -183,14 +203,15 @@ def noisy(clips):
 
 def poses(n, rng):
     xy = rng.uniform(0, 60, (n, 15, 2))
-    return people(xy=xy, present=rng.random((n, 15)) < .8, head=rng.uniform(20, 60, n),
-                  box=np.tile([0., 0, 60, 60], (n, 1)))
+    return people(
+        xy=xy, present=rng.random((n, 15)) < 0.8, head=rng.uniform(20, 60, n), box=np.tile([0.0, 0, 60, 60], (n, 1))
+    )
 
 
 def pckh_agrees(hand, _):
     rng = np.random.default_rng(0)
     found, truth = poses(6, rng).replace(present=np.ones((6, 15), bool)), poses(5, rng)
-    known = list(zip(truth.xy, truth.present, truth.head / .6))
+    known = list(zip(truth.xy, truth.present, truth.head / 0.6))
     mine = [[hand.pckh_by_hand(p, *one) for one in known] for p in found.xy]
     return np.allclose(mine, geometry.pckh(found, truth))
 
@@ -198,7 +219,7 @@ def pckh_agrees(hand, _):
 def oks_agrees(hand, _):
     rng = np.random.default_rng(0)
     found, truth = poses(6, rng).replace(present=np.ones((6, 15), bool)), poses(5, rng)
-    mine = [[hand.oks_by_hand(p, g, v, 3600.) for g, v in zip(truth.xy, truth.present)] for p in found.xy]
+    mine = [[hand.oks_by_hand(p, g, v, 3600.0) for g, v in zip(truth.xy, truth.present)] for p in found.xy]
     return np.allclose(mine, geometry.oks(found, truth))
 
 
@@ -211,7 +232,7 @@ def ap_agrees(hand, noisy, joint=INDEX["right_wrist"]):
             score.extend(here.joint_score[here.present[:, joint], joint])
             right.extend([False] * (len(score) - len(right)))
             continue
-        reach = np.linalg.norm(here.xy[:, None] - there.xy, axis=-1) <= .5 * there.head[:, None]
+        reach = np.linalg.norm(here.xy[:, None] - there.xy, axis=-1) <= 0.5 * there.head[:, None]
         reach &= here.present[:, None] & there.present
         chosen = hand.assign_by_hand(reach.sum(-1) / np.maximum(1, there.present.sum(1)))
         for i in np.flatnonzero(here.present[:, joint]):
@@ -281,16 +302,16 @@ def one_track(track, video):
 
 
 full = geometry.joint_distances
-eyes = np.where(np.isin(np.arange(15), (INDEX["head_bottom"], INDEX["head_top"])), .025, OKS_SIGMAS)
+eyes = np.where(np.isin(np.arange(15), (INDEX["head_bottom"], INDEX["head_top"])), 0.025, OKS_SIGMAS)
 FAULTS = {
-    "PCKh within 0.6 head sizes": (pckh_agrees, geometry.pckh, "__defaults__", (.6,)),
-    "head size without its 0.6": (pckh_agrees, geometry, "joint_distances", lambda a, b: .6 * full(a, b)),
+    "PCKh within 0.6 head sizes": (pckh_agrees, geometry.pckh, "__defaults__", (0.6,)),
+    "head size without its 0.6": (pckh_agrees, geometry, "joint_distances", lambda a, b: 0.6 * full(a, b)),
     "OKS with k = sigma": (oks_agrees, geometry.oks, "__defaults__", (None, OKS_SIGMAS / 2)),
     "OKS with the eyes' sigma": (oks_agrees, geometry.oks, "__defaults__", (None, eyes)),
-    "AP within 0.6 head sizes": (ap_agrees, ev, "PCKH_THRESHOLD", .6),
+    "AP within 0.6 head sizes": (ap_agrees, ev, "PCKH_THRESHOLD", 0.6),
     "AP without the envelope": (ap_agrees, ev, "_area", without_envelope),
     "AP with people shared": (ap_agrees, ev, "assign_poses", shared_people),
-    "MOTA within 0.6 head sizes": (mot_agrees, ev, "PCKH_THRESHOLD", .6),
+    "MOTA within 0.6 head sizes": (mot_agrees, ev, "PCKH_THRESHOLD", 0.6),
     "partners do not stay together": (mot_agrees, ev._MotState, "_keep", no_partner_stays),
     "HOTA reaches a whole head size": (hota_agrees, ev, "HOTA_REACH", 1.0),
     "HOTA takes all tracks for one": (hota_agrees, ev, "_whole_set_ids", one_track),

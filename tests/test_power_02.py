@@ -15,20 +15,32 @@ SOURCE = next(p for p in reproduce.all_notebooks() if p.stem[:2] == "02")
 
 #: claim: (table, row, column, value that makes it false)
 CELLS = {
-    "O-1": [("DT-T2", 1, "MOTP", 7.5)], "O-2": [("PT-T2", 0, "MOTA Total", 1.0)], "O-24": [("PT-T2", 2, "Prec", 60.0)],
+    "O-1": [("DT-T2", 1, "MOTP", 7.5)],
+    "O-2": [("PT-T2", 0, "MOTA Total", 1.0)],
+    "O-24": [("PT-T2", 2, "Prec", 60.0)],
     "O-3": [("PT-T3", 0, "Prec", 75.2), ("PT-T3", 0, "Rec", 72.5), ("PT-T3", 0, "MOTP", 83.8)],
-    "O-9": [("SB-T5", 8, "MOTA Total", 61.8)], "O-10": [("SB-T3", 6, "AP", None)], "O-23": [("KT-T2", 4, "mAP Total", None)],
-    "O-20": [("PT-T1", 1, "mAP Total", 62.0)], "O-21": [("KT-T3", 2, "match accuracy", 99.1)],
-    "KT-C2": [("KT-F4", 0, "MOTA Total", 96.0)], "KT-C3": [("KT-F4", 7, "IDSW Total", 0.9)],
+    "O-9": [("SB-T5", 8, "MOTA Total", 61.8)],
+    "O-10": [("SB-T3", 6, "AP", None)],
+    "O-23": [("KT-T2", 4, "mAP Total", None)],
+    "O-20": [("PT-T1", 1, "mAP Total", 62.0)],
+    "O-21": [("KT-T3", 2, "match accuracy", 99.1)],
+    "KT-C2": [("KT-F4", 0, "MOTA Total", 96.0)],
+    "KT-C3": [("KT-F4", 7, "IDSW Total", 0.9)],
     "KT-C4": [("KT-F4", 6, "IDSW Total", 3.0)],
-    "DT-C4": [("DT-T1", 3, "MOTA Shoulder", 66.5)], "DT-C11": [("DT-T5", 5, "MOTA Total", 15.0)],
+    "DT-C4": [("DT-T1", 3, "MOTA Shoulder", 66.5)],
+    "DT-C11": [("DT-T5", 5, "MOTA Total", 15.0)],
     "SB-C5": [("SB-T3", 0, "AP", 75.0)],
     "SB-C12": [("SB-T5", 7, "MOTA Total", 60.5), ("SB-T5", 9, "MOTA Total", 62.9), ("SB-T5", 13, "MOTA Total", 62.5)],
 }
 #: claim: (number in the text, changed value or entry)
-NUMBERS = {"O-11": ("DT-N4", {"train": 256}), "O-13": ("LT-N6", 10), "O-16": ("LT-N5", {"rate": 1e-2}), "O-22": ("KT-N3", 9000)}
+NUMBERS = {
+    "O-11": ("DT-N4", {"train": 256}),
+    "O-13": ("LT-N6", 10),
+    "O-16": ("LT-N5", {"rate": 1e-2}),
+    "O-22": ("KT-N3", 9000),
+}
 #: O-10 and O-23 compare a gap with a sentence: the cell is set so that the sentence is right.
-GAPS = {("SB-T3", 6): (4, .6), ("KT-T2", 4): (1, 6.6)}
+GAPS = {("SB-T3", 6): (4, 0.6), ("KT-T2", 4): (1, 6.6)}
 
 
 @pytest.fixture(scope="module")
@@ -54,10 +66,11 @@ def faulty_table(table):
                     other, gap = GAPS[t, row]
                     value = out[column].iloc[other] + gap
                 out.loc[out.index[row], column] = value
-        if name == "SB-T7":     # O-4: the cited rows in the order in which they are possible
+        if name == "SB-T7":  # O-4: the cited rows in the order in which they are possible
             cited = out["method"].str.contains("cited")
             out.loc[cited, ["Prec", "Rec"]] = out.loc[cited, ["Rec", "Prec"]].to_numpy()
         return out
+
     return read
 
 
@@ -68,6 +81,7 @@ def faulty_number(number):
             if other == name:
                 value = value | change if isinstance(change, dict) else change
         return value
+
     return read
 
 
@@ -77,6 +91,7 @@ def run_notebook():
 
     def take_down(claim, estimate):
         found[claim] = ledger.Result.exact(claim, round(float(estimate), 6)).verdict
+
     for cell in nbformat.read(SOURCE, as_version=4).cells:
         if cell.cell_type != "code" or "ipywidgets" in cell.source or "slider" in cell.source:
             continue

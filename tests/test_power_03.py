@@ -11,7 +11,10 @@ import numpy as np
 import pytest
 
 from helpers import ledger, puppets, training
-from helpers.nets import box_metrics, predictions
+from helpers.detections import predicting, stored
+from helpers.evaluation import boxes as box_metrics
+from helpers.evaluation.boxes import LIGHTTRACK_IOU, BoxSamples, box_samples, precision_recall
+from helpers.experiments import networks
 
 SEEDS = 3
 
@@ -21,21 +24,25 @@ def world():
     """Twenty val videos, and the boxes of both detectors and three seeds."""
     videos = puppets.videos("val", n=20, render=False)
     plans = {head: [training.stage_one(s)[f"detector-{head}"] for s in range(SEEDS)] for head in ("fpn", "rfcn")}
-    boxes = {head: [predictions.of_videos(predictions.load(training.predictions_file(p, "val"))[0],
-                                          [v.name for v in videos]) for p in some] for head, some in plans.items()}
+    boxes = {
+        head: [
+            stored.of_videos(stored.load(predicting.predictions_file(p, "val"))[0], [v.name for v in videos])
+            for p in some
+        ]
+        for head, some in plans.items()
+    }
     return videos, boxes
 
 
 def samples(world):
     videos, boxes = world
-    return [[box_metrics.box_samples(videos, found, box_metrics.LIGHTTRACK_IOU) for found in boxes[head]]
-            for head in ("fpn", "rfcn")]
+    return [[box_samples(videos, found, LIGHTTRACK_IOU) for found in boxes[head]] for head in ("fpn", "rfcn")]
 
 
 def verdicts(pyramid, rfcn):
     n = len(pyramid[0].annotated)
     out = {}
-    for claim, measure in (("LT-C1", box_metrics.least_precision_gain), ("LT-C2", box_metrics.least_recall_order)):
+    for claim, measure in (("LT-C1", networks.least_precision_gain), ("LT-C2", networks.least_recall_order)):
         statistic = lambda v, s: measure(pyramid, rfcn, v, s)
         interval = ledger.paired_bootstrap(statistic, n, len(pyramid), draws=40)
         estimate = statistic(np.ones(n), np.ones(len(pyramid)))
@@ -45,7 +52,7 @@ def verdicts(pyramid, rfcn):
 
 def rises(sample) -> bool:
     """What the notebook's control asserts: precision rises by more than five points from 0.1 to 0.5."""
-    low, high = (box_metrics.precision_recall(sample, t)[0] for t in (.1, .5))
+    low, high = (precision_recall(sample, t)[0] for t in (0.1, 0.5))
     return 100 * (high - low) > 5
 
 
@@ -56,9 +63,10 @@ def test_healthy(world):
 
 
 def test_fault_boxes_below_the_threshold_are_kept(world, monkeypatch):
-    healthy = box_metrics.precision_recall
-    monkeypatch.setattr(box_metrics, "precision_recall",
-                        lambda s, t, w=None: healthy(replace(s, score=-s.score), -t, w))
+    healthy = precision_recall
+    monkeypatch.setattr(
+        box_metrics, "precision_recall", lambda s, t, w=None: healthy(replace(s, score=-s.score), -t, w)
+    )
     assert verdicts(*samples(world))["LT-C1"] == ledger.CONTRADICTED
 
 
@@ -68,7 +76,7 @@ def test_fault_a_person_may_be_found_twice(world, monkeypatch):
 
 
 def test_fault_precision_and_recall_exchanged(world, monkeypatch):
-    healthy = box_metrics.precision_recall
+    healthy = precision_recall
     monkeypatch.setattr(box_metrics, "precision_recall", lambda s, t, w=None: healthy(s, t, w)[::-1])
     assert verdicts(*samples(world))["LT-C1"] != ledger.HOLDS
 
@@ -81,13 +89,14 @@ def test_fault_scores_out_of_order(world):
 
 def test_detections_that_cross_as_printed_hold():
     """R-FCN finds 95 of 100 people above 0.3 and 60 above 0.5, the pyramid 90 and 80, with fewer false boxes."""
+
     def made(sure, unsure, false):
-        score = np.r_[np.full(sure, .9), np.full(unsure, .35), np.full(false, .95)]
+        score = np.r_[np.full(sure, 0.9), np.full(unsure, 0.35), np.full(false, 0.95)]
         hit = np.r_[np.ones(sure + unsure, bool), np.zeros(false, bool)]
-        return box_metrics.BoxSamples(np.tile(np.arange(10), len(score))[:len(score)], score, hit, np.full(10, 10.0))
+        return BoxSamples(np.tile(np.arange(10), len(score))[: len(score)], score, hit, np.full(10, 10.0))
 
     pyramid, rfcn = made(80, 10, 5), made(60, 35, 30)
     once = np.ones(10), np.ones(1)
-    assert box_metrics.least_precision_gain([pyramid], [rfcn], *once) > 0
-    assert box_metrics.least_recall_order([pyramid], [rfcn], *once) == pytest.approx(5)
-    assert box_metrics.least_recall_order([rfcn], [pyramid], *once) == pytest.approx(-20)
+    assert networks.least_precision_gain([pyramid], [rfcn], *once) > 0
+    assert networks.least_recall_order([pyramid], [rfcn], *once) == pytest.approx(5)
+    assert networks.least_recall_order([rfcn], [pyramid], *once) == pytest.approx(-20)

@@ -11,8 +11,10 @@ import pytest
 import torch
 
 from helpers import evaluation, puppets, training
+from helpers.detections import filters, predicting
+from helpers.experiments import networks
+from helpers.experiments.runs import Runs
 from helpers.nets import inflate, tubes
-from helpers.tracking import networks
 
 VIDEOS, SEEDS = 6, 3
 
@@ -21,15 +23,17 @@ VIDEOS, SEEDS = 6, 3
 def world():
     """Six val videos, and what three runs of the 2-D, centre and mean network found in them."""
     videos = puppets.videos("val", n=VIDEOS, render=False)
-    found = {k: [training.found_by(training.stage_one(s)[f"averaged-{k}"], "val", VIDEOS)[0] for s in range(SEEDS)]
-             for k in networks.STYLES}
+    found = {
+        k: [predicting.found_by(training.stage_one(s)[f"averaged-{k}"], "val", VIDEOS)[0] for s in range(SEEDS)]
+        for k in networks.STYLES
+    }
     return videos, found
 
 
 def gap(world):
     """PT-C2's estimate: mAP of centre minus mean."""
     videos, found = world
-    return networks.MEASURES["PT-C2"]({k: networks.Runs(videos, some) for k, some in found.items()}, None, None)
+    return networks.MEASURES["PT-C2"]({k: Runs(videos, some) for k, some in found.items()}, None, None)
 
 
 def spoilt(detections):
@@ -40,7 +44,7 @@ def spoilt(detections):
 def test_a_spoilt_mean_network_makes_pt_c2_hold_and_a_spoilt_centre_network_contradicts_it(world):
     videos, found = world
     for name, sign in (("mean", 1), ("centre", -1)):
-        runs = {k: networks.Runs(videos, spoilt(some) if k == name else some) for k, some in found.items()}
+        runs = {k: Runs(videos, spoilt(some) if k == name else some) for k, some in found.items()}
         result = networks.result("PT-C2", runs, VIDEOS, SEEDS, draws=40)
         assert sign * result.interval[0] > 0 and sign * result.interval[1] > 0
 
@@ -55,32 +59,32 @@ def test_fault_networks_exchanged(world):
 def test_fault_videos_and_predictions_out_of_step(world):
     videos, found = world
     moved = [[p[p.frame < len(v)] for p, v in zip(run[1:] + run[:1], videos)] for run in found["2d"]]
-    assert networks.Runs(videos, moved).ap() < 10 < networks.Runs(videos, found["2d"]).ap() - 30
+    assert Runs(videos, moved).ap() < 10 < Runs(videos, found["2d"]).ap() - 30
 
 
 def test_fault_the_larger_gain_is_reported_for_the_smaller(world, monkeypatch):
     """DT-C8 and C9 ask for mAP and MOTA; with max in place of min a network that is better in one passes."""
     videos, found = world
-    good, bad = networks.Runs(videos, found["2d"]), networks.Runs(videos, spoilt(found["2d"]), person=.99)
+    good, bad = Runs(videos, found["2d"]), Runs(videos, spoilt(found["2d"]), person=0.99)
     named = {f"{k}-{i}": good for k in networks.STYLES for i in networks.INITS} | {"2d-scratch": bad}
-    assert networks.MEASURES["DT-C8"](named, None, None) == 0          # pre-trained: no gain at all
+    assert networks.MEASURES["DT-C8"](named, None, None) == 0  # pre-trained: no gain at all
     monkeypatch.setattr(networks, "min", max, raising=False)
     assert networks.MEASURES["DT-C8"](named, None, None) > 0
 
 
 def test_fault_joints_below_the_threshold_are_tracked(world, monkeypatch):
     videos, found = world
-    healthy = networks.Runs(videos, found["2d"]).mota()
+    healthy = Runs(videos, found["2d"]).mota()
     monkeypatch.setattr(networks, "keep_confident", lambda found, person, joint: found)
-    assert networks.Runs(videos, found["2d"]).mota() < healthy - 20
+    assert Runs(videos, found["2d"]).mota() < healthy - 20
 
 
 def test_fault_ap_of_the_tracked_joints_in_place_of_all(world, monkeypatch):
     """AP sees all detections; handing it what the tracker kept would change it by points."""
     videos, found = world
-    whole = networks.Runs(videos, found["2d"]).ap()
-    kept = [[p[p.score >= networks.PERSON] for p in run] for run in found["2d"]]
-    assert abs(networks.Runs(videos, kept).ap() - whole) > .5
+    whole = Runs(videos, found["2d"]).ap()
+    kept = [[p[p.score >= filters.PERSON] for p in run] for run in found["2d"]]
+    assert abs(Runs(videos, kept).ap() - whole) > 0.5
 
 
 def test_fault_mean_in_place_of_centre_breaks_the_property(monkeypatch):
@@ -88,11 +92,13 @@ def test_fault_mean_in_place_of_centre_breaks_the_property(monkeypatch):
     clip = torch.rand(1, 3, 3, 45, 80)
     with torch.inference_mode():
         flat = body(clip[0].transpose(0, 1))["2"]
-        change = lambda: (inflate.inflate(body, "centre")(clip)["2"][0].transpose(0, 1) - flat).abs().max() / flat.abs().max()
+        change = lambda: (
+            (inflate.inflate(body, "centre")(clip)["2"][0].transpose(0, 1) - flat).abs().max() / flat.abs().max()
+        )
         assert change() < 1e-5
         healthy = inflate.inflate_kernel
         monkeypatch.setattr(inflate, "inflate_kernel", lambda kernel, extent, scheme: healthy(kernel, extent, "mean"))
-        assert change() > .1
+        assert change() > 0.1
 
 
 def test_fault_absent_frames_count_in_tube_overlap():

@@ -9,22 +9,23 @@ import numpy as np
 import pytest
 
 from helpers import ledger, puppets, training
-from helpers.nets import predictions
-from helpers.tracking import networks, thresholds
-from helpers.tracking.detections import keep_confident
-from helpers.tracking.thresholds import Chosen, Sweep
+from helpers.detections import filters, predicting, stored
+from helpers.detections.filters import keep_confident
+from helpers.experiments import thresholds
+from helpers.experiments.runs import Measured
+from helpers.experiments.thresholds import Chosen, Sweep
 
 HOLD = ("PT-C5", "PT-C6", "PT-C11", "DT-C2", "KT-C12")
 #: The five logits of KT-T4's probabilities on the tuning videos (notebook 05).
-CHOSEN = Chosen(networks.PERSON, networks.LOGIT, (-6.84, .33, 2.24, 3.11, 3.49))
+CHOSEN = Chosen(filters.PERSON, filters.LOGIT, (-6.84, 0.33, 2.24, 3.11, 3.49))
 
 
 @pytest.fixture(scope="module")
 def world():
     """Twenty val videos and what the keypoint network found in them."""
     videos = puppets.videos("val", n=20, render=False)
-    stored, _ = predictions.load(training.predictions_file(training.stage_one()["keypoint_rcnn"], "val"))
-    return videos, predictions.of_videos(stored, [v.name for v in videos])
+    kept, _ = stored.load(predicting.predictions_file(training.stage_one()["keypoint_rcnn"], "val"))
+    return videos, stored.of_videos(kept, [v.name for v in videos])
 
 
 def verdicts(videos, found, claims=HOLD):
@@ -34,7 +35,7 @@ def verdicts(videos, found, claims=HOLD):
 
 def shuffled(found, field, seed=0):
     """Detections above 0.5 with one field dealt out anew: what the notebook's control does."""
-    rng, kept = np.random.default_rng(seed), [keep_confident(p, .5) for p in found]
+    rng, kept = np.random.default_rng(seed), [keep_confident(p, 0.5) for p in found]
     parts = [getattr(p, field) for p in kept]
     values = rng.permutation(np.concatenate([x.ravel() for x in parts]))
     dealt = np.split(values, np.cumsum([x.size for x in parts])[:-1])
@@ -55,20 +56,22 @@ def test_control_shuffled_logits_make_dropping_lose(world):
 
 def test_control_shuffled_box_scores_gain_no_precision(world):
     videos, found = world
-    rise = [Sweep(videos, [p]).at(.9).precision() - Sweep(videos, [p]).at(.5).precision()
-            for p in (found, shuffled(found, "score"))]
+    rise = [
+        Sweep(videos, [p]).at(0.9).precision() - Sweep(videos, [p]).at(0.5).precision()
+        for p in (found, shuffled(found, "score"))
+    ]
     assert rise[0] > 2 and abs(rise[1]) < 1
 
 
 def test_rising_mota_could_hold(world):
     """PT-C4 and DT-C1 hold where false alarms score up to 0.95 and right people higher."""
     videos, found = world
-    good = [(thresholds.fates(v, p) == thresholds.RIGHT).mean(1) > .3 for v, p in zip(videos, found)]
+    good = [(thresholds.fates(v, p) == thresholds.RIGHT).mean(1) > 0.3 for v, p in zip(videos, found)]
     # In unlabelled frames nothing is known to be right; those people do not count either way.
     made = [p[v.labelled[p.frame]] for v, p in zip(videos, found)]
     good = [g[v.labelled[p.frame]] for v, p, g in zip(videos, found, good)]
     rng = np.random.default_rng(0)
-    made = [p.replace(score=np.where(g, .99, rng.choice([.3, .7, .93], len(p)))) for p, g in zip(made, good)]
+    made = [p.replace(score=np.where(g, 0.99, rng.choice([0.3, 0.7, 0.93], len(p)))) for p, g in zip(made, good)]
     sweep = Sweep(videos, [made], labelled=True)
     made = [thresholds.result(c, sweep, CHOSEN, "puppets", 25).verdict for c in ("PT-C4", "DT-C1")]
     assert made == [ledger.HOLDS] * 2
@@ -119,9 +122,9 @@ def test_fault_export_keeps_unsure_boxes(world, monkeypatch):
 
 def test_fault_joints_are_ranked_by_their_own_score(world, monkeypatch):
     """O-25 turns round with the ranking: the verdict depends on what AP sorts by."""
-    healthy = thresholds.Measured._ap
+    healthy = Measured._ap
     own = lambda self, run, videos, rank: healthy(self, run, videos, "joint")
-    monkeypatch.setattr(thresholds.Measured, "_ap", own)
+    monkeypatch.setattr(Measured, "_ap", own)
     assert verdicts(*world, ("O-25",))["O-25"] == ledger.HOLDS
 
 
@@ -140,9 +143,9 @@ def test_fault_evaluation_forgets_false_positives(world, monkeypatch):
 
 def test_fault_fates_are_of_the_wrong_frame(world):
     """One half of the calibration curve runs away when joints are compared with a later frame."""
-    videos, found = world[0][:6], [keep_confident(p, .5) for p in world[1][:6]]
+    videos, found = world[0][:6], [keep_confident(p, 0.5) for p in world[1][:6]]
     right = lambda p: thresholds.predicted_joints(videos, p)
     healthy = right(found)
     late = right([p[p.frame >= 6].replace(frame=p.frame[p.frame >= 6] - 6) for p in found])
-    assert abs(thresholds.score_at(.5, thresholds.calibrate(healthy["score"], healthy["right"])) - 2.2) < 1
-    assert late["right"].mean() < healthy["right"].mean() - .2
+    assert abs(thresholds.score_at(0.5, thresholds.calibrate(healthy["score"], healthy["right"])) - 2.2) < 1
+    assert late["right"].mean() < healthy["right"].mean() - 0.2

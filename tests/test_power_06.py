@@ -7,9 +7,12 @@ then with one helper broken.
 import numpy as np
 import pytest
 
-from helpers import datasets, ledger
-from helpers.tracking import comparison, controls, costs, frame_to_frame, matching, track
-from helpers.tracking.detections import keep_confident, simulate_detections
+from helpers import ledger, worlds
+from helpers.detections.filters import keep_confident
+from helpers.detections.simulated import simulate_detections
+from helpers.experiments import links
+from helpers.experiments import links as comparison
+from helpers.tracking import controls, costs, frame_to_frame, matching, track
 
 CLAIMS = ("PT-C8", "DT-C5")
 
@@ -17,8 +20,8 @@ CLAIMS = ("PT-C8", "DT-C5")
 @pytest.fixture(scope="module")
 def world():
     """12 videos, every frame labelled, and the confident detections of two seeds."""
-    videos = datasets.load("puppets", "val", n=12, render=False, labelled="all")
-    return videos, [[keep_confident(simulate_detections(v, s), .95, .5) for v in videos] for s in (0, 1)]
+    videos = worlds.load("puppets", "val", n=12, render=False, labelled="all")
+    return videos, [[keep_confident(simulate_detections(v, s), 0.95, 0.5) for v in videos] for s in (0, 1)]
 
 
 def measure(world):
@@ -26,13 +29,20 @@ def measure(world):
     videos, detections = world
     tracker = lambda name: frame_to_frame.FrameToFrame(match=getattr(matching, name))
     by = lambda name: lambda d, v: track(d, tracker(name), len(v))
-    errors = comparison.compare(videos, detections, {
-        "hungarian": by("hungarian"), "greedy": by("greedy"),
-        "random": lambda d, v: controls.random_ids(d, 0), "constant": lambda d, v: controls.constant_ids(d),
-        "perfect": lambda d, v: controls.truth_ids(d, v.people)})
-    difference = comparison.mota_difference(errors["hungarian"], errors["greedy"])
+    errors = links.compare(
+        videos,
+        detections,
+        {
+            "hungarian": by("hungarian"),
+            "greedy": by("greedy"),
+            "random": lambda d, v: controls.random_ids(d, 0),
+            "constant": lambda d, v: controls.constant_ids(d),
+            "perfect": lambda d, v: controls.truth_ids(d, v.people),
+        },
+    )
+    difference = links.mota_difference(errors["hungarian"], errors["greedy"])
     verdicts = {claim: ledger.Result(claim, "puppets", *difference).verdict for claim in CLAIMS}
-    return verdicts, {name: comparison.mota(e) for name, e in errors.items()}
+    return verdicts, {name: links.mota(e) for name, e in errors.items()}
 
 
 def controls_hold(mota) -> bool:
@@ -49,13 +59,14 @@ def permuted(match):
     def faulty(cost, limit=np.inf):
         rows, columns = match(cost, limit)
         return rows, np.roll(columns, 1)
+
     return faulty
 
 
 def test_fault_greedy_returns_its_columns_permuted(world, monkeypatch):
     monkeypatch.setattr(matching, "greedy", permuted(matching.greedy))
     verdicts, _ = measure(world)
-    assert verdicts["DT-C5"] == ledger.CONTRADICTED                     # far more than 0.2
+    assert verdicts["DT-C5"] == ledger.CONTRADICTED  # far more than 0.2
 
 
 def test_fault_hungarian_returns_its_columns_permuted(world, monkeypatch):
@@ -82,7 +93,7 @@ def test_fault_ids_are_given_to_the_rows_in_place_of_the_columns(world, monkeypa
 
 
 def test_fault_evaluation_forgets_switches(world, monkeypatch):
-    healthy = comparison.clear_mot
+    healthy = links.clear_mot
 
     def forgetful(videos, tracked):
         counts = healthy(videos, tracked)
@@ -104,16 +115,19 @@ def test_fault_detections_do_not_differ_between_the_sides(world):
     """An unpaired comparison is refused where its shape gives it away."""
     errors = np.ones((2, 12, 2, 15))
     with pytest.raises(ValueError, match="paired"):
-        comparison.mota_difference(errors, errors[:1])
+        links.mota_difference(errors, errors[:1])
 
 
 # --- the link error of true poses -----------------------------------------------------------------
 
+
 def advantage(videos):
     """Link error of joint distance minus that of box IoU, eight frames apart, Hungarian."""
-    ours, box = (comparison.link_errors(videos, 8, getattr(costs, name), matching.hungarian)
-                 for name in ("joint_distance_cost", "box_cost"))
-    return comparison.link_error_rate(ours) - comparison.link_error_rate(box)
+    ours, box = (
+        links.link_errors(videos, 8, getattr(costs, name), matching.hungarian)
+        for name in ("joint_distance_cost", "box_cost")
+    )
+    return links.link_error_rate(ours) - links.link_error_rate(box)
 
 
 def test_joint_distance_links_better_than_boxes(world):
@@ -135,5 +149,5 @@ def test_fault_joint_distance_is_off_by_one_person(world, monkeypatch):
 
 def test_fault_links_are_sought_one_frame_too_far(world):
     """An off-by-one gap would give the table other numbers: the measure must notice a single frame."""
-    near, far = (comparison.link_errors(world[0], gap, costs.box_cost, matching.hungarian) for gap in (4, 5))
-    assert comparison.link_error_rate(far) > comparison.link_error_rate(near) + .5
+    near, far = (links.link_errors(world[0], gap, costs.box_cost, matching.hungarian) for gap in (4, 5))
+    assert links.link_error_rate(far) > links.link_error_rate(near) + 0.5

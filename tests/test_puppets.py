@@ -5,10 +5,17 @@ import numpy as np
 import pytest
 
 from helpers import WorkbookError, datasets, puppets
-from helpers.puppets import WorldSettings, motion, render, scene
-from helpers.puppets.statistics import (STATISTICS, calibration_figure, calibration_table, mislinked, speeds,
-                                        statistics)
+from helpers.experiments.calibration import (
+    STATISTICS,
+    calibration_figure,
+    calibration_table,
+    mislinked,
+    speeds,
+    statistics,
+)
 from helpers.people import people
+from helpers.puppets import motion, render, scene
+from helpers.puppets.scene import WorldSettings
 from helpers.skeleton import INDEX, JOINTS
 
 SMALL = dict(n=3)
@@ -63,8 +70,10 @@ def test_the_complete_ground_truth_holds_the_labelled_one(three):
 
 
 def test_overrides_are_settings():
-    by_name, by_settings = puppets.videos("val", n=1, people=(3, 3))[0], puppets.videos(
-        "val", n=1, settings=WorldSettings(people=(3, 3)))[0]
+    by_name, by_settings = (
+        puppets.videos("val", n=1, people=(3, 3))[0],
+        puppets.videos("val", n=1, settings=WorldSettings(people=(3, 3)))[0],
+    )
     assert np.array_equal(by_name.people.xy, by_settings.people.xy) and set(by_name.people.track) <= {0, 1, 2}
 
 
@@ -92,15 +101,21 @@ def test_head_size_is_that_of_posetrack18(three):
     for video in three:
         p = video.people[video.people.present[:, ends].all(1)]
         apart = np.linalg.norm(p.xy[:, ends[0]] - p.xy[:, ends[1]], axis=-1)
-        assert np.median(p.head / apart) == pytest.approx(.6 / .7, rel=.05)
+        assert np.median(p.head / apart) == pytest.approx(0.6 / 0.7, rel=0.05)
 
 
 def test_limbs_keep_their_length_and_feet_stay_above_the_ground():
     rng = np.random.default_rng(0)
     cast = scene.random_people(rng, 12, WorldSettings())
     joints = motion.joints_3d(cast, np.arange(60) / 25)
-    for a, b in (("right_hip", "right_knee"), ("left_knee", "left_ankle"), ("right_shoulder", "right_elbow"),
-                 ("left_elbow", "left_wrist"), ("head_bottom", "head_top"), ("right_hip", "left_hip")):
+    for a, b in (
+        ("right_hip", "right_knee"),
+        ("left_knee", "left_ankle"),
+        ("right_shoulder", "right_elbow"),
+        ("left_elbow", "left_wrist"),
+        ("head_bottom", "head_top"),
+        ("right_hip", "left_hip"),
+    ):
         length = np.linalg.norm(joints[:, :, INDEX[a]] - joints[:, :, INDEX[b]], axis=-1)
         np.testing.assert_allclose(length, length[:, :1] * np.ones(60), rtol=1e-9)
     assert joints[..., 1].min() > 0
@@ -113,16 +128,18 @@ def test_a_group_moves_alike_side_by_side():
         same = np.abs(np.diff(joints - joints[:, :, [INDEX["head_bottom"]]], axis=1))
         phase = cast.path_phase
         pairs = [(i, j) for i in range(6) for j in range(i) if np.array_equal(phase[i], phase[j])]
-        assert pairs and all(np.abs(same[i] - same[j]).max() < .1 for i, j in pairs)
+        assert pairs and all(np.abs(same[i] - same[j]).max() < 0.1 for i, j in pairs)
 
 
 # --- visibility against the pixels -----------------------------------------------------------------
 
+
 @pytest.fixture(scope="module")
 def crowd():
     """Everything that can hide or move at once."""
-    return puppets.videos("train", n=12, crowding=.5, crossing=.6, occluders=3, pan=1.0, shake=1.0, shift=.3,
-                          zoom=1.0)
+    return puppets.videos(
+        "train", n=12, crowding=0.5, crossing=0.6, occluders=3, pan=1.0, shake=1.0, shift=0.3, zoom=1.0
+    )
 
 
 def test_id_maps_show_what_is_painted(crowd):
@@ -132,7 +149,7 @@ def test_id_maps_show_what_is_painted(crowd):
         image, owner = video.frames[20], render.owners(s, 20)
         shown = render._object(owner)
         for p, outfit in enumerate(outfits):
-            nose = tuple(.6 * c for c in outfit[2])
+            nose = tuple(0.6 * c for c in outfit[2])
             colours = np.rint([*outfit, nose]).astype(int)
             nearest = np.abs(image[shown == p][:, None].astype(int) - colours).max(-1).min(-1)
             assert (nearest <= 1).all()
@@ -156,12 +173,12 @@ def test_visibility_agrees_with_the_painters_id_map(crowd):
                 x, y = np.rint(s.joints[p, t, j]).astype(int) + 2
                 if seen[p, t, j]:
                     exact, total = exact + (shown[y, x] == p), total + 1
-                    near += (shown[y - 2:y + 3, x - 2:x + 3] == p).any()
+                    near += (shown[y - 2 : y + 3, x - 2 : x + 3] == p).any()
                 else:
                     hidden += 1
-                    around = shown[y - 1:y + 2, x - 1:x + 2]
+                    around = shown[y - 1 : y + 2, x - 1 : x + 2]
                     assert (around[around > -9] != p).any()
-    assert total > 3000 and hidden > 300 and near / total > .998 and exact / total > .98
+    assert total > 3000 and hidden > 300 and near / total > 0.998 and exact / total > 0.98
 
 
 def test_own_trunk_hides_wrists_only(crowd):
@@ -172,10 +189,14 @@ def test_own_trunk_hides_wrists_only(crowd):
 def test_a_nearer_person_and_a_pillar_hide_and_a_farther_one_does_not():
     view = scene.camera.Camera(np.zeros(2), np.zeros(2), np.full(2, 320.0), (320, 180))
     cast = scene.random_people(np.random.default_rng(1), 2, WorldSettings(groups=0))
-    still = motion.Choreography(**{**{f: getattr(cast, f) for f in cast.__dataclass_fields__},
-                                   "path_centre": np.array([[0, 4.0], [0, 6.0]]),
-                                   "path_amplitude": np.full((2, 2), 1e-6),
-                                   "action": np.zeros(2, int)})
+    still = motion.Choreography(
+        **{
+            **{f: getattr(cast, f) for f in cast.__dataclass_fields__},
+            "path_centre": np.array([[0, 4.0], [0, 6.0]]),
+            "path_amplitude": np.full((2, 2), 1e-6),
+            "action": np.zeros(2, int),
+        }
+    )
     joints, depth = view.project(motion.joints_3d(still, np.arange(2) / 25))
     none = np.zeros((0, 2, 4, 2))
     alone = scene.Scene(joints, depth, still.height, none, np.zeros(0), view, False, 0.0, 0)
@@ -190,16 +211,17 @@ def test_a_nearer_person_and_a_pillar_hide_and_a_farther_one_does_not():
 
 def test_a_pan_does_not_change_who_hides_whom():
     """A thing's depth turns with the camera like a person's: a still pair keeps its order in every frame."""
-    turned = scene.camera.Camera(np.linspace(-.4, .4, 9), np.zeros(9), np.full(9, 320.0), (320, 180))
+    turned = scene.camera.Camera(np.linspace(-0.4, 0.4, 9), np.zeros(9), np.full(9, 320.0), (320, 180))
     _, depth = scene._occluders(np.random.default_rng(3), 4, turned, WorldSettings())
     assert depth.shape == (4, 9) and (np.ptp(depth, axis=1) > 0).any()
     spot = np.broadcast_to(np.array([1.0, 0, 5.0]), (1, 9, 1, 3))
     _, there = turned.project(spot)
-    quad = np.broadcast_to(np.array([[.8, 1, 4.8], [1.2, 1, 4.8], [1.2, 0, 4.8], [.8, 0, 4.8]]), (1, 9, 4, 3))
+    quad = np.broadcast_to(np.array([[0.8, 1, 4.8], [1.2, 1, 4.8], [1.2, 0, 4.8], [0.8, 0, 4.8]]), (1, 9, 4, 3))
     assert (turned.project(quad)[1].mean(-1) < there[..., 0]).all()
 
 
 # --- pixels and flow ----------------------------------------------------------------------------------
+
 
 def test_frames_are_lazy_uint8_images(three):
     frame = three[0].frames[-1]
@@ -210,8 +232,8 @@ def test_frames_are_lazy_uint8_images(three):
 
 
 def test_blur_mixes_moments():
-    sharp, blurred = (puppets.videos("val", n=1, blur=b, shake=1.0)[0].frames[30] for b in (0.0, .8))
-    assert np.array_equal(sharp.shape, blurred.shape) and (sharp != blurred).mean() > .05
+    sharp, blurred = (puppets.videos("val", n=1, blur=b, shake=1.0)[0].frames[30] for b in (0.0, 0.8))
+    assert np.array_equal(sharp.shape, blurred.shape) and (sharp != blurred).mean() > 0.05
 
 
 def test_flow_carries_visible_joints_onto_themselves(crowd):
@@ -228,8 +250,8 @@ def test_flow_carries_visible_joints_onto_themselves(crowd):
                 ends = scene.TORSO if part == render._TRUNK else (scene._A[part], scene._B[part])
                 if render._object(owner[y, x]) == p and j in ends:
                     error.append(np.abs(field[y, x] - (s.joints[p, t + 1, j] - s.joints[p, t, j])).max())
-    error = np.array(error)      # a pixel is up to .7 beside its joint, and turns with its limb
-    assert len(error) > 3000 and (error < 1).mean() > .998 and error.max() < 2.5
+    error = np.array(error)  # a pixel is up to .7 beside its joint, and turns with its limb
+    assert len(error) > 3000 and (error < 1).mean() > 0.998 and error.max() < 2.5
 
 
 def test_flow_of_a_shape_is_exact_at_its_ends():
@@ -251,7 +273,7 @@ def test_flow_warps_the_next_frame_onto_this_one(camera):
     still = dict(pan=0.0, shake=0.0, shift=0.0, zoom=0.0)
     for video in puppets.videos("val", n=2, **(still | camera)):
         field, valid = puppets.flow(video, 40)
-        assert .8 < valid.mean() < 1
+        assert 0.8 < valid.mean() < 1
         grid = np.stack(np.meshgrid(np.arange(320), np.arange(180)), -1).astype(np.float32)
         back = cv2.remap(video.frames[41], grid + field, None, cv2.INTER_LINEAR)
         difference = np.abs(back.astype(int) - video.frames[40]).mean(-1)
@@ -263,7 +285,7 @@ def test_flow_warps_the_next_frame_onto_this_one(camera):
 def test_flow_of_a_still_world_is_zero_and_sees_everything():
     still = dict(pan=0.0, shake=0.0, shift=0.0, zoom=0.0, people=(1, 1), liveliness=1e-9, groups=0.0)
     field, valid = puppets.flow(puppets.videos("val", n=1, **still)[0], 7)
-    assert np.abs(field).max() < .1 and valid.mean() > .99
+    assert np.abs(field).max() < 0.1 and valid.mean() > 0.99
 
 
 def test_flow_across_the_camera_s_sudden_shift_is_exact():
@@ -271,7 +293,7 @@ def test_flow_across_the_camera_s_sudden_shift_is_exact():
     still = dict(pan=0.0, shake=0.0, zoom=0.0)
     video = puppets.videos("train", n=1, shift=1.0, **still)[0]
     yaw = puppets.scene_of(video).camera.yaw
-    cut, = np.flatnonzero(np.diff(yaw))
+    (cut,) = np.flatnonzero(np.diff(yaw))
     before, at = (np.abs(puppets.flow(video, t)[0][..., 0]) for t in (cut - 1, cut))
     assert np.median(before) < 1e-6 and 20 < np.median(at) < 120
     s = puppets.scene_of(video)
@@ -307,7 +329,7 @@ def test_flow_of_an_unrendered_video_is_refused():
         puppets.flow(puppets.videos("val", n=1, render=False)[0], 0)
 
 
-@pytest.mark.parametrize("arguments", [dict(split="dance"), dict(labelled="some"), dict(crowd=.5)])
+@pytest.mark.parametrize("arguments", [dict(split="dance"), dict(labelled="some"), dict(crowd=0.5)])
 def test_unknown_choices_are_named(arguments):
     with pytest.raises(WorkbookError, match="dance|some|'crowd'"):
         puppets.videos(**arguments)
@@ -315,13 +337,15 @@ def test_unknown_choices_are_named(arguments):
 
 # --- the same statistics as the real world ------------------------------------------------------------
 
+
 def test_statistics_by_hand():
     xy = np.zeros((4, 15, 2))
     xy[1], xy[3] = [3, 4], [100, 0]
     p = people(frame=[0, 1, 0, 1], track=[0, 0, 1, 1], xy=xy, head=[10.0] * 4)
-    assert sorted(speeds(p)) == [.5, 10.0]
-    far = people(frame=[0, 0, 1, 1], track=[0, 1, 0, 1],
-                 xy=np.array([0, 50, 45, 4.0])[:, None, None] * np.ones((4, 15, 2)))
+    assert sorted(speeds(p)) == [0.5, 10.0]
+    far = people(
+        frame=[0, 0, 1, 1], track=[0, 1, 0, 1], xy=np.array([0, 50, 45, 4.0])[:, None, None] * np.ones((4, 15, 2))
+    )
     assert mislinked([far], 1, lambda a, b: np.abs(a.xy[:, None, 0, 0] - b.xy[None, :, 0, 0])) == 1.0
 
 
@@ -343,12 +367,15 @@ def test_the_world_lies_within_its_factor_of_the_real_ones():
     if not (datasets.find("somof") and datasets.find("bonn")):
         pytest.skip(datasets.missing("somof"))
     worlds = {"puppets": statistics(puppets.videos("val", render=False))}
-    worlds |= {name: statistics(datasets.load(name, "all")) for name in ("somof", "bonn")}
+    worlds |= {name: statistics(worlds.load(name, "all")) for name in ("somof", "bonn")}
     table = calibration_table(worlds)
     assert (table["factor"] <= table["allowed"]).all(), table
-    measured = [worlds["somof"][f"mislinked by {cost}, {gap} frame{'s' * (gap > 1)} (%)"]
-                for gap in (1, 4, 8) for cost in ("box IoU", "joint distance")]
-    assert measured == pytest.approx([.82, .03, 7.74, 2.10, 15.0, 7.11], abs=.01)
+    measured = [
+        worlds["somof"][f"mislinked by {cost}, {gap} frame{'s' * (gap > 1)} (%)"]
+        for gap in (1, 4, 8)
+        for cost in ("box IoU", "joint distance")
+    ]
+    assert measured == pytest.approx([0.82, 0.03, 7.74, 2.10, 15.0, 7.11], abs=0.01)
 
 
 @pytest.mark.parametrize("wrong", [3, (5, 2), (0, 4), (1, 2, 3)])

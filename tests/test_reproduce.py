@@ -10,15 +10,20 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from helpers import WorkbookError, ledger, reproduce
 
 PARAMETERS = 'profile = "laptop"  # laptop or gpu\ndataset = "puppets"  # puppets, somof, bonn\nseeds = [0]  # any\n'
-WRITE = '''import os, pathlib
+WRITE = """import os, pathlib
 out = pathlib.Path(os.environ["POSE_WORKBOOK_OUT"])
-(out / "{n}_count.csv").write_text(f"{{seeds}}\\n")'''
+(out / "{n}_count.csv").write_text(f"{{seeds}}\\n")"""
 
 
 def write(folder, name, *cells):
-    notebook = new_notebook(cells=[new_markdown_cell("# t"), new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]}),
-                                   *map(new_code_cell, cells)],
-                            metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}})
+    notebook = new_notebook(
+        cells=[
+            new_markdown_cell("# t"),
+            new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]}),
+            *map(new_code_cell, cells),
+        ],
+        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
+    )
     nbformat.write(notebook, folder / f"{name}.ipynb")
 
 
@@ -53,6 +58,7 @@ class InThisProcess:
 
     def submit(self, function, *arguments):
         from concurrent.futures import Future
+
         future = Future()
         future.set_result(function(*arguments))
         return future
@@ -104,9 +110,17 @@ def test_a_foreign_file_name_is_refused(workbook, capsys):
     assert reproduce.reproduce(["01"]) == 1 and "must start with 01_" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("arguments, names", [
-    (dict(names=["07"]), "'07'"), (dict(profile="huge"), "'huge'"), (dict(dataset="coco"), "coco"),
-    (dict(extra={"sedes": [1]}), "sedes"), (dict(jobs=0), "--jobs 0"), (dict(update=True, profile="gpu"), "--update")])
+@pytest.mark.parametrize(
+    "arguments, names",
+    [
+        (dict(names=["07"]), "'07'"),
+        (dict(profile="huge"), "'huge'"),
+        (dict(dataset="coco"), "coco"),
+        (dict(extra={"sedes": [1]}), "sedes"),
+        (dict(jobs=0), "--jobs 0"),
+        (dict(update=True, profile="gpu"), "--update"),
+    ],
+)
 def test_bad_requests_are_refused_before_anything_runs(workbook, arguments, names):
     with pytest.raises(WorkbookError, match=names):
         reproduce.reproduce(**arguments)
@@ -114,8 +128,12 @@ def test_bad_requests_are_refused_before_anything_runs(workbook, arguments, name
 
 
 def test_update_twice_changes_nothing_the_second_time(workbook):
-    write(workbook / "notebooks", "02_two", WRITE.format(n="02"),
-          "import ipywidgets\nprint('a')\nprint('b')\nipywidgets.IntSlider()")
+    write(
+        workbook / "notebooks",
+        "02_two",
+        WRITE.format(n="02"),
+        "import ipywidgets\nprint('a')\nprint('b')\nipywidgets.IntSlider()",
+    )
     reproduce.reproduce(update=True)
     first = (workbook / "notebooks" / "02_two.ipynb").read_bytes()
     assert b"execution_count" in first and b"model_id" not in first and b"iopub" not in first
@@ -126,6 +144,7 @@ def test_update_twice_changes_nothing_the_second_time(workbook):
 def test_disk_full_while_publishing_is_one_sentence(workbook, monkeypatch, capsys):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device", "figures/01_count.csv")
+
     monkeypatch.setattr(reproduce, "_publish", full)
     assert reproduce.reproduce(["01"]) == 1
     assert "No space left" in capsys.readouterr().out and not list((workbook / "figures").glob("01_*"))
@@ -145,5 +164,7 @@ def test_a_second_run_at_the_same_time_is_refused(workbook):
 
 
 def test_needs_name_notebooks_that_exist():
-    assert {n for pair in reproduce.NEEDS.items() for n in (pair[0], *pair[1])} <= {p.stem[:2] for p in reproduce.all_notebooks()}
+    assert {n for pair in reproduce.NEEDS.items() for n in (pair[0], *pair[1])} <= {
+        p.stem[:2] for p in reproduce.all_notebooks()
+    }
     assert ledger.FIGURES == reproduce.FIGURES

@@ -13,7 +13,7 @@ def test_the_2017_order_maps_to_the_2018_slots():
 @pytest.mark.parametrize("other", [sk.POSETRACK18, sk.COCO, sk.SOMOF, tuple(sk.MPII.values())])
 def test_round_trip_keeps_every_shared_joint(other):
     rng = np.random.default_rng(0)
-    xy, present = rng.random((4, 15, 2)), rng.random((4, 15)) < .7
+    xy, present = rng.random((4, 15, 2)), rng.random((4, 15)) < 0.7
     there = sk.convert(xy, present, sk.JOINTS, other)
     back, kept = sk.convert(*there, other)
     shared = np.isin(sk.JOINTS, other)
@@ -36,13 +36,13 @@ def test_total_is_the_mean_of_fifteen_joints_not_of_seven_groups():
 
 
 def test_coco_export_puts_the_neck_between_the_shoulders():
-    xy, score = np.zeros((17, 2)), np.full(17, .5)
+    xy, score = np.zeros((17, 2)), np.full(17, 0.5)
     xy[0], xy[5], xy[6] = (50, 30), (60, 60), (40, 60)
-    score[5], score[6] = .9, .7
+    score[5], score[6] = 0.9, 0.7
     out, out_score = sk.coco_to_posetrack(xy, score)
     np.testing.assert_allclose(out[sk.INDEX["head_bottom"]], (50, 60))
     np.testing.assert_allclose(out[sk.INDEX["head_top"]], (50, 0))
-    assert out_score[sk.INDEX["head_top"]] == pytest.approx(.8)
+    assert out_score[sk.INDEX["head_top"]] == pytest.approx(0.8)
 
 
 def test_wrong_joint_axis_is_refused():

@@ -2,65 +2,89 @@
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings, strategies as st
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 from scipy.optimize import minimize
 
 from helpers import evaluation, ledger
+from helpers.experiments import thresholds
+from helpers.experiments.thresholds import LEFT_OUT, MISPLACED, NOBODY, NOT_COUNTED, RIGHT, Chosen, Sweep
 from helpers.people import Video, concatenate, nobody, people
 from helpers.skeleton import INDEX, N_JOINTS
-from helpers.tracking import thresholds
-from helpers.tracking.thresholds import LEFT_OUT, MISPLACED, NOBODY, NOT_COUNTED, RIGHT, Chosen, Sweep
 
-seeds = st.integers(0, 2 ** 32 - 1)
+seeds = st.integers(0, 2**32 - 1)
 POSE = np.c_[np.arange(N_JOINTS) * 3.0, np.arange(N_JOINTS) * 5.0]
 
 
 def person(frame, shift=0.0, score=1.0, joint_score=1.0, present=True, **more):
     """One person, the standard pose moved sideways, in a box around it."""
     xy = POSE + (shift, 0)
-    return people(frame=[frame], xy=xy[None], box=[[xy[0, 0], 0, xy[-1, 0], 75]], score=[score],
-                  joint_score=np.broadcast_to(joint_score, (1, N_JOINTS)),
-                  present=np.broadcast_to(present, (1, N_JOINTS)), **more)
+    return people(
+        frame=[frame],
+        xy=xy[None],
+        box=[[xy[0, 0], 0, xy[-1, 0], 75]],
+        score=[score],
+        joint_score=np.broadcast_to(joint_score, (1, N_JOINTS)),
+        present=np.broadcast_to(present, (1, N_JOINTS)),
+        **more,
+    )
 
 
 def scene(n_frames=6, people_a_frame=3, seed=0):
     """A video of people who stand still, and noisy detections of them with informative scores."""
     rng = np.random.default_rng(seed)
-    truth = concatenate([person(t, 100 * k, track=[k], head=[10.0], present=rng.random(N_JOINTS) < .8)
-                         for t in range(n_frames) for k in range(people_a_frame)])
-    off = rng.random(truth.present.shape) < .3
-    found = people(frame=truth.frame, box=truth.box, xy=truth.xy + 40 * off[..., None],
-                   score=rng.random(len(truth)), joint_score=rng.normal(2.0 - 2.0 * off, 1.0))
+    truth = concatenate(
+        [
+            person(t, 100 * k, track=[k], head=[10.0], present=rng.random(N_JOINTS) < 0.8)
+            for t in range(n_frames)
+            for k in range(people_a_frame)
+        ]
+    )
+    off = rng.random(truth.present.shape) < 0.3
+    found = people(
+        frame=truth.frame,
+        box=truth.box,
+        xy=truth.xy + 40 * off[..., None],
+        score=rng.random(len(truth)),
+        joint_score=rng.normal(2.0 - 2.0 * off, 1.0),
+    )
     return Video("scene", (640, 90), np.ones(n_frames, bool), truth), found
 
 
 # --- the filters --------------------------------------------------------------------------------
 
+
 def test_boxes_are_filtered_before_linking_by_score_and_area():
-    found = concatenate([person(0, score=.4), person(0, 100, score=.6),
-                         person(0, 200, score=.9).replace(box=[[200, 0, 207, 7]])])
+    found = concatenate(
+        [person(0, score=0.4), person(0, 100, score=0.6), person(0, 200, score=0.9).replace(box=[[200, 0, 207, 7]])]
+    )
     video = Video("v", (640, 90), np.ones(1, bool), nobody())
-    assert thresholds.link(found, video, .5).score.tolist() == [.6]            # 49 px² are too few
-    assert thresholds.link(found, video, 0.0).score.tolist() == [.4, .6]
-    barely = person(0, score=.5).replace(box=[[0, 0, 5, 10]])                  # exactly both thresholds
-    assert len(thresholds.link(barely, video, .5)) == 1
+    assert thresholds.link(found, video, 0.5).score.tolist() == [0.6]  # 49 px² are too few
+    assert thresholds.link(found, video, 0.0).score.tolist() == [0.4, 0.6]
+    barely = person(0, score=0.5).replace(box=[[0, 0, 5, 10]])  # exactly both thresholds
+    assert len(thresholds.link(barely, video, 0.5)) == 1
 
 
 def test_export_drops_boxes_and_joints_once_more():
     joints = np.zeros(N_JOINTS)
     joints[:3] = 1.94, 1.95, 2.0
-    found = concatenate([person(0, score=.49, joint_score=9.0), person(0, 100, score=.5, joint_score=joints),
-                         person(0, 200, joint_score=0.0)])
+    found = concatenate(
+        [
+            person(0, score=0.49, joint_score=9.0),
+            person(0, 100, score=0.5, joint_score=joints),
+            person(0, 200, joint_score=0.0),
+        ]
+    )
     out = thresholds.exported(found, thresholds.Setting(joint=1.95))
     assert len(out) == 1 and np.flatnonzero(out.present[0]).tolist() == [1, 2]
 
 
 def test_a_box_that_is_linked_but_not_exported_can_take_the_id():
     """What O-24 is about: at threshold 0 the unsure box takes part in linking, at 0.5 it does not."""
-    found = concatenate([person(0, 0), person(1, 2), person(1, 0, score=.3)])
+    found = concatenate([person(0, 0), person(1, 2), person(1, 0, score=0.3)])
     video = Video("v", (640, 90), np.ones(2, bool), nobody())
     ids = lambda t: thresholds.exported(thresholds.link(found, video, t), thresholds.Setting()).track.tolist()
-    assert ids(0.0) == [0, 1] and ids(.5) == [0, 0]
+    assert ids(0.0) == [0, 1] and ids(0.5) == [0, 0]
 
 
 def test_only_labelled_frames_are_linked_when_asked():
@@ -80,6 +104,7 @@ def test_what_is_exported_shrinks_with_both_thresholds(seed, person_threshold, j
 
 
 # --- fates ---------------------------------------------------------------------------------------
+
 
 def test_fates_of_a_hand_made_frame():
     nose, ankle, wrist = (INDEX[n] for n in ("nose", "right_ankle", "left_wrist"))
@@ -116,21 +141,23 @@ def test_right_joints_are_those_that_ap_calls_correct():
 
 def test_left_out_counts_labelled_people_who_have_a_joint():
     half = np.arange(N_JOINTS) < 7
-    truth = concatenate([person(0, present=half), person(0, 100), person(0, 200, present=False),
-                         person(1, present=half)])
+    truth = concatenate(
+        [person(0, present=half), person(0, 100), person(0, 200, present=False), person(1, present=half)]
+    )
     shares = thresholds.left_out([Video("v", (9, 9), np.array([1, 0], bool), truth)])
-    assert np.allclose(shares, np.where(half, 0, .5))
+    assert np.allclose(shares, np.where(half, 0, 0.5))
     never = thresholds.left_out([Video("v", (9, 9), np.ones(2, bool), person(0, present=half))])
     assert np.isnan(never[7:]).all() and (never[:7] == 0).all()
 
 
 # --- where a threshold belongs ---------------------------------------------------------------------
 
+
 @settings(max_examples=60, deadline=None)
 @given(seeds, st.integers(1, 30))
 def test_best_threshold_is_that_of_exhaustion(seed, n):
     rng = np.random.default_rng(seed)
-    score, right = np.round(rng.normal(size=n), 1), rng.random(n) < .5         # with ties
+    score, right = np.round(rng.normal(size=n), 1), rng.random(n) < 0.5  # with ties
     earns = lambda t: (2.0 * right[score >= t] - 1).sum()
     assert earns(thresholds.best_threshold(score, right)) == max(map(earns, [*score, np.inf]))
 
@@ -145,26 +172,27 @@ def test_best_threshold_drops_everything_where_every_choice_loses():
 def test_calibration_is_the_most_likely_curve(seed):
     rng = np.random.default_rng(seed)
     score = rng.normal(1, 2, 300)
-    right = rng.random(300) < 1 / (1 + np.exp(.5 - .7 * score))
+    right = rng.random(300) < 1 / (1 + np.exp(0.5 - 0.7 * score))
     assume(0 < right.sum() < 300)
     loss = lambda w: np.logaddexp(0, -(2 * right - 1) * (w[0] + w[1] * score)).sum()
     assert loss(thresholds.calibrate(score, right)) <= minimize(loss, [0, 0]).fun + 1e-6
 
 
 def test_calibration_and_its_inverse():
-    curve = thresholds.calibrate(np.array([0., 0, 0, 0, 1, 1, 1, 1]), np.array([1, 0, 0, 0, 1, 1, 1, 0], bool))
-    assert np.allclose(curve, (np.log(1 / 3), 2 * np.log(3)))                  # odds 1 : 3 at 0 and 3 : 1 at 1
-    assert np.isclose(thresholds.score_at(.5, curve), .5) and np.isclose(thresholds.score_at(.75, curve), 1)
+    curve = thresholds.calibrate(np.array([0.0, 0, 0, 0, 1, 1, 1, 1]), np.array([1, 0, 0, 0, 1, 1, 1, 0], bool))
+    assert np.allclose(curve, (np.log(1 / 3), 2 * np.log(3)))  # odds 1 : 3 at 0 and 3 : 1 at 1
+    assert np.isclose(thresholds.score_at(0.5, curve), 0.5) and np.isclose(thresholds.score_at(0.75, curve), 1)
     with pytest.raises(ValueError, match="right joints and wrong ones"):
-        thresholds.calibrate(np.arange(3.), np.ones(3, bool))
+        thresholds.calibrate(np.arange(3.0), np.ones(3, bool))
 
 
 # --- measuring ------------------------------------------------------------------------------------
 
+
 def test_a_sweep_measures_what_the_evaluation_does():
     video, found = scene()
-    measured = Sweep([video], [[found]]).at(.3, 1.0, .4)
-    tracked = thresholds.exported(thresholds.link(found, video, .3), thresholds.Setting(.3, 1.0, .4))
+    measured = Sweep([video], [[found]]).at(0.3, 1.0, 0.4)
+    tracked = thresholds.exported(thresholds.link(found, video, 0.3), thresholds.Setting(0.3, 1.0, 0.4))
     scores = evaluation.evaluate([video], [tracked])
     for name in ("mota", "precision", "recall"):
         assert np.isclose(getattr(measured, name)(), scores.total(name))
@@ -208,17 +236,18 @@ def test_a_monotone_map_changes_no_curve():
 
 def test_regret_of_one_threshold_for_another_network():
     parts = [scene(n_frames=8, seed=s) for s in range(4)]
-    videos, found = [v for v, _ in parts], [p.replace(score=np.where(p.score > .5, .9, .4)) for _, p in parts]
-    shifted = [p.replace(score=p.score - .3) for p in found]                    # the same ranking, other numbers
+    videos, found = [v for v, _ in parts], [p.replace(score=np.where(p.score > 0.5, 0.9, 0.4)) for _, p in parts]
+    shifted = [p.replace(score=p.score - 0.3) for p in found]  # the same ranking, other numbers
     sweeps = {"a": Sweep(videos, [found]), "b": Sweep(videos, [shifted])}
-    grid, half = (.05, .3, .5, .7), np.array([1, 1, 0, 0.])
+    grid, half = (0.05, 0.3, 0.5, 0.7), np.array([1, 1, 0, 0.0])
     lost = thresholds.regret(sweeps, grid, [half, 1 - half], {"a": 1.0, "b": 1.0})
     assert lost.shape == (2, 2) and (np.diag(lost) == 0).all()
-    all_kept = {n: s.at(.05, 1.0, 0.0).mota(half) for n, s in sweeps.items()}
+    all_kept = {n: s.at(0.05, 1.0, 0.0).mota(half) for n, s in sweeps.items()}
     assert np.isclose(all_kept["a"], all_kept["b"])
 
 
 # --- claims ---------------------------------------------------------------------------------------
+
 
 class Fixed:
     """A measurement with given numbers."""
@@ -229,24 +258,28 @@ class Fixed:
 
 def test_measures_on_printed_numbers():
     """The printed rows of PT-T2, PT-T5 and KT-T4 give the papers' own estimates."""
-    rows = {0.0: (1.9, 61.0), .5: (2.8, 61.0), .9: (33.4, 58.3), .95: (37.1, 56.3)}
+    rows = {0.0: (1.9, 61.0), 0.5: (2.8, 61.0), 0.9: (33.4, 58.3), 0.95: (37.1, 56.3)}
 
     class Printed:
         def at(self, person=0.0, joint=-np.inf):
             return Fixed(mota=rows[person][0], ap=rows[person][1])
 
-    chosen = Chosen(.95, 1.95)
-    assert np.isclose(thresholds.MEASURES["PT-C4"](Printed(), chosen, None, None), .9)
+    chosen = Chosen(0.95, 1.95)
+    assert np.isclose(thresholds.MEASURES["PT-C4"](Printed(), chosen, None, None), 0.9)
     assert np.isclose(thresholds.MEASURES["PT-C5"](Printed(), chosen, None, None), 2.0)
     assert np.isclose(thresholds.MEASURES["DT-C2"](Printed(), chosen, None, None), 4.7)
     groups = ("Head", "Shoulder", "Elbow", "Wrist", "Hip", "Knee", "Ankle", "Total")
-    before, after = (Fixed(mota=m, precision=p, recall=r, mota_of_groups=dict(zip(groups, g))) for m, p, r, g in (
-        (45.0, 75.2, 72.5, (57.2, 63.0, 44.2, 28.2, 50.9, 42.0, 23.0, 45.0)),
-        (55.0, 87.9, 66.3, (61.5, 65.2, 57.0, 45.6, 54.0, 52.8, 45.3, 55.0))))
+    before, after = (
+        Fixed(mota=m, precision=p, recall=r, mota_of_groups=dict(zip(groups, g)))
+        for m, p, r, g in (
+            (45.0, 75.2, 72.5, (57.2, 63.0, 44.2, 28.2, 50.9, 42.0, 23.0, 45.0)),
+            (55.0, 87.9, 66.3, (61.5, 65.2, 57.0, 45.6, 54.0, 52.8, 45.3, 55.0)),
+        )
+    )
     assert np.isclose(thresholds.drop_balance(before, after), 6.2)
     assert np.isclose(thresholds.ends_gain_most(before, after), 17.4 - 12.8)
-    kt = [Fixed(mota=m, switches=s) for m, s in ((42.0, 1.0), (63.3, .9), (66.5, .9), (66.6, .8), (66.0, .9))]
-    assert np.isclose(thresholds.inner_maximum([r.mota() for r in kt]), .6)
+    kt = [Fixed(mota=m, switches=s) for m, s in ((42.0, 1.0), (63.3, 0.9), (66.5, 0.9), (66.6, 0.8), (66.0, 0.9))]
+    assert np.isclose(thresholds.inner_maximum([r.mota() for r in kt]), 0.6)
     assert np.isclose(thresholds.moved_per_switch(kt), 123.0)
 
 
@@ -257,7 +290,7 @@ def test_an_end_that_is_best_makes_the_inner_maximum_negative():
 def test_result_is_measured_and_exact_where_it_is_a_property():
     video, found = scene()
     sweep = Sweep([video, video], [[found, found]])
-    exact = thresholds.result("PT-C6", sweep, Chosen(.5, 1.0), "puppets")
+    exact = thresholds.result("PT-C6", sweep, Chosen(0.5, 1.0), "puppets")
     assert exact.interval == (exact.estimate, exact.estimate) and exact.verdict == ledger.HOLDS
-    measured = thresholds.result("PT-C11", sweep, Chosen(.5, 1.0), "puppets", draws=5)
-    assert measured.n_videos == 2 and np.allclose(measured.interval, measured.estimate)    # equal videos: no spread
+    measured = thresholds.result("PT-C11", sweep, Chosen(0.5, 1.0), "puppets", draws=5)
+    assert measured.n_videos == 2 and np.allclose(measured.interval, measured.estimate)  # equal videos: no spread

@@ -4,18 +4,22 @@ from itertools import permutations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from helpers import WorkbookError, evaluation, puppets
+from helpers.detections.filters import keep_confident
+from helpers.detections.simulated import DetectorNoise, simulate_detections
 from helpers.evaluation import clear_mot
+from helpers.experiments import links, networks
+from helpers.experiments.runs import Runs
 from helpers.people import Video, concatenate, nobody, people
 from helpers.skeleton import INDEX
-from helpers.tracking import comparison, controls, costs, networks, track
-from helpers.tracking.detections import DetectorNoise, keep_confident, simulate_detections
+from helpers.tracking import controls, costs, track
 from helpers.tracking.frame_to_frame import FrameToFrame
 from helpers.tracking.matching import greedy, hungarian
 
-seeds = st.integers(0, 2 ** 32 - 1)
+seeds = st.integers(0, 2**32 - 1)
 small = st.integers(0, 5)
 
 
@@ -25,7 +29,7 @@ def best_by_brute_force(cost, limit):
         cost = cost.T
     n, m = cost.shape
     best = (0, 0.0)
-    for columns in permutations(range(m + n), n):                       # a column ≥ m leaves the row out
+    for columns in permutations(range(m + n), n):  # a column ≥ m leaves the row out
         chosen = [cost[i, c] for i, c in enumerate(columns) if c < m]
         if all(np.isfinite(chosen)) and all(v <= limit for v in chosen):
             best = max(best, (len(chosen), -sum(chosen)))
@@ -42,12 +46,12 @@ def greedy_by_argmin(cost, limit):
 
 
 @settings(max_examples=60, deadline=None)
-@given(seeds, st.integers(0, 4), st.integers(0, 4), st.sampled_from([np.inf, .6, .2]), st.booleans())
+@given(seeds, st.integers(0, 4), st.integers(0, 4), st.sampled_from([np.inf, 0.6, 0.2]), st.booleans())
 def test_matchers_are_those_of_brute_force(seed, n, m, limit, holes):
     rng = np.random.default_rng(seed)
-    cost = np.round(rng.random((n, m)), 1)                              # with ties
+    cost = np.round(rng.random((n, m)), 1)  # with ties
     if holes:
-        cost[rng.random((n, m)) < .3] = rng.choice([np.nan, np.inf])
+        cost[rng.random((n, m)) < 0.3] = rng.choice([np.nan, np.inf])
     for match in (hungarian, greedy):
         rows, columns = match(cost, limit)
         assert list(rows) == sorted(set(rows)) and len(set(columns)) == len(columns)
@@ -59,36 +63,36 @@ def test_matchers_are_those_of_brute_force(seed, n, m, limit, holes):
 
 
 def test_where_greedy_is_worse():
-    cost = np.array([[.1, .2], [.2, .9]])
-    assert cost[greedy(cost)].sum() == 1.0 and np.isclose(cost[hungarian(cost)].sum(), .4)
+    cost = np.array([[0.1, 0.2], [0.2, 0.9]])
+    assert cost[greedy(cost)].sum() == 1.0 and np.isclose(cost[hungarian(cost)].sum(), 0.4)
 
 
 def test_negative_costs_and_forbidden_pairs():
-    cost = np.array([[-5., np.inf], [-9., -1.]])
+    cost = np.array([[-5.0, np.inf], [-9.0, -1.0]])
     rows, columns = hungarian(cost)
-    assert list(rows) == [0, 1] and list(columns) == [0, 1]             # both pairs, not the −9 alone
+    assert list(rows) == [0, 1] and list(columns) == [0, 1]  # both pairs, not the −9 alone
 
 
 def figure(x, n=1, **arrays):
     """n equal people, 20 × 40 px, their joints on a grid, shifted by x."""
-    grid = np.stack(np.meshgrid(np.arange(3) * 10., np.arange(5) * 10.), -1).reshape(15, 2)
+    grid = np.stack(np.meshgrid(np.arange(3) * 10.0, np.arange(5) * 10.0), -1).reshape(15, 2)
     xy = np.repeat(grid[None], n, 0) + np.reshape(x, (-1, 1, 1)) * [1.0, 0.0]
     box = np.concatenate([xy.min(1), xy.max(1)], 1)
-    return people(xy=xy, box=box, head=np.full(len(xy), 10.), **arrays)
+    return people(xy=xy, box=box, head=np.full(len(xy), 10.0), **arrays)
 
 
 @settings(max_examples=30, deadline=None)
 @given(seeds, small, small)
 def test_costs_are_those_of_plain_loops(seed, n, m):
     rng = np.random.default_rng(seed)
-    a, b = (people(xy=rng.uniform(0, 30, (k, 15, 2)), present=rng.random((k, 15)) < .6) for k in (n, m))
+    a, b = (people(xy=rng.uniform(0, 30, (k, 15, 2)), present=rng.random((k, 15)) < 0.6) for k in (n, m))
     pck, distance = costs.pck_cost(a, b), costs.joint_distance_cost(a, b)
     for i in range(n):
         head = np.hypot(*(a.xy[i, INDEX["head_top"]] - a.xy[i, INDEX["head_bottom"]])) + 1
         for k in range(m):
             common = np.flatnonzero(a.present[i] & b.present[k])
             d = {j: np.hypot(*(a.xy[i, j] - b.xy[k, j])) for j in common}
-            assert np.isclose(pck[i, k], 1 - sum(v < .5 * head for v in d.values()) / 15)
+            assert np.isclose(pck[i, k], 1 - sum(v < 0.5 * head for v in d.values()) / 15)
             assert np.isclose(distance[i, k], np.mean(list(d.values()))) if d else np.isinf(distance[i, k])
 
 
@@ -106,20 +110,20 @@ def test_frame_to_frame_links_by_overlap_and_opens_new_tracks():
 
 
 def test_without_a_gate_a_stranger_inherits_the_track():
-    assert track(scene([0], [500]), FrameToFrame(), 2).track.tolist() == [0, 0]      # IoU 0, as in DT
-    assert track(scene([0], [500]), FrameToFrame(limit=.99), 2).track.tolist() == [0, 1]
+    assert track(scene([0], [500]), FrameToFrame(), 2).track.tolist() == [0, 0]  # IoU 0, as in DT
+    assert track(scene([0], [500]), FrameToFrame(limit=0.99), 2).track.tolist() == [0, 1]
 
 
 def test_memory_is_counted_in_frames():
     lost = scene([0, 100], [100], [100], [100, 0])
-    ids = {m: track(lost, FrameToFrame(limit=.99, memory=m), 4).track.tolist() for m in (1, 2, 3)}
+    ids = {m: track(lost, FrameToFrame(limit=0.99, memory=m), 4).track.tolist() for m in (1, 2, 3)}
     assert ids[1] == ids[2] == [0, 1, 1, 1, 1, 2] and ids[3] == [0, 1, 1, 1, 1, 0]
     with pytest.raises(ValueError, match="memory"):
         FrameToFrame(memory=0)
 
 
 def test_memory_is_bounded():
-    tracker, rng = FrameToFrame(limit=.5, memory=4), np.random.default_rng(0)
+    tracker, rng = FrameToFrame(limit=0.5, memory=4), np.random.default_rng(0)
     sizes = []
     for _ in range(300):
         tracker.step(figure(rng.uniform(0, 5000, 6)))
@@ -130,7 +134,7 @@ def test_memory_is_bounded():
 def test_people_of_a_video_keep_their_order():
     p = scene([0, 50], [], [50, 0])
     shuffled = np.array([3, 0, 2, 1])
-    assert track(p, FrameToFrame(), 4).track.tolist() == [0, 1, 2, 3]                # an empty frame forgets
+    assert track(p, FrameToFrame(), 4).track.tolist() == [0, 1, 2, 3]  # an empty frame forgets
     assert track(p[shuffled], FrameToFrame(), 4).track.tolist() == [2, 0, 3, 1]
     assert len(track(nobody(), FrameToFrame(), 5)) == 0
     with pytest.raises(WorkbookError, match="frame 2"):
@@ -181,15 +185,15 @@ def walkers(n_videos=3, n_frames=12, seed=0):
 
 def test_oracle_association_makes_no_switches_and_is_not_beaten():
     videos = walkers()
-    found = [keep_confident(simulate_detections(v, 0), .5, .5) for v in videos]
-    perfect = comparison.mot_errors(videos, [controls.truth_ids(d, v.people) for d, v in zip(found, videos)])
+    found = [keep_confident(simulate_detections(v, 0), 0.5, 0.5) for v in videos]
+    perfect = links.mot_errors(videos, [controls.truth_ids(d, v.people) for d, v in zip(found, videos)])
     for cost in (costs.box_cost, costs.pck_cost, costs.joint_distance_cost):
         tracked = [track(d, FrameToFrame(cost), len(v)) for d, v in zip(found, videos)]
-        assert comparison.mota(comparison.mot_errors(videos, tracked)) < comparison.mota(perfect)
+        assert links.mota(links.mot_errors(videos, tracked)) < links.mota(perfect)
     constant = clear_mot(videos, [controls.constant_ids(d) for d in found])
     assert constant.switches.sum() == 0
-    random = comparison.mot_errors(videos, [controls.random_ids(d, 0) for d in found])
-    assert comparison.mota(random) < comparison.mota(perfect) - 20
+    random = links.mot_errors(videos, [controls.random_ids(d, 0) for d in found])
+    assert links.mota(random) < links.mota(perfect) - 20
 
 
 def test_detections_are_deterministic_and_noise_is_what_it_says():
@@ -199,45 +203,44 @@ def test_detections_are_deterministic_and_noise_is_what_it_says():
     assert len(a) != len(c) or not np.array_equal(a.xy, c.xy)
     assert ((0 < a.score) & (a.score < 1)).all() and (a.track == -1).all() and np.isnan(a.head).all()
     assert (np.diff(a.frame) >= 0).all()
-    clean = DetectorNoise(missed=0, missed_hidden=0, false_alarms=0, duplicates=0, jitter=0, outliers=0,
-                          swapped=0)
+    clean = DetectorNoise(missed=0, missed_hidden=0, false_alarms=0, duplicates=0, jitter=0, outliers=0, swapped=0)
     exact = controls.truth_ids(simulate_detections(video, 0, clean), video.people)
     order = np.lexsort((exact.track, exact.frame))
     assert np.allclose(exact.xy[order], video.people.xy)
     assert np.array_equal(exact.track[order], video.people.track)
-    half = DetectorNoise(missed=.5, false_alarms=0, duplicates=0)
+    half = DetectorNoise(missed=0.5, false_alarms=0, duplicates=0)
     few = [len(simulate_detections(video, s, half)) for s in range(5)]
-    assert abs(np.mean(few) / len(video.people) - .5) < .1
+    assert abs(np.mean(few) / len(video.people) - 0.5) < 0.1
     ghosts = DetectorNoise(missed=1, missed_hidden=0, false_alarms=2.0, duplicates=0)
     many = simulate_detections(video, 0, ghosts)
-    assert abs(len(many) / len(video) - 2.0) < .4
+    assert abs(len(many) / len(video) - 2.0) < 0.4
 
 
 def test_scores_tell_right_from_wrong():
     video = walkers(1, 200)[0]
     found = simulate_detections(video, 0)
     right = controls.truth_ids(found, video.people).track < 4
-    assert found.score[right].mean() > found.score[~right].mean() + .2
+    assert found.score[right].mean() > found.score[~right].mean() + 0.2
     hurt = video.people.replace(present=video.people.present & (np.arange(15) != 3))
     hidden = hurt.replace(present=hurt.present | ((np.arange(15) == 3) & (hurt.frame == 0)[:, None]))
     guessed = simulate_detections(Video("x", (300, 100), video.labelled, hidden), 0)
-    assert guessed.present[:, 3].mean() > .4 and guessed.joint_score[guessed.present[:, 3], 3].mean() < .55
+    assert guessed.present[:, 3].mean() > 0.4 and guessed.joint_score[guessed.present[:, 3], 3].mean() < 0.55
     never = simulate_detections(Video("x", (300, 100), video.labelled, hurt), 0)
-    assert not never.present[:, 3].any()                                # what a data set lacks is not guessed
+    assert not never.present[:, 3].any()  # what a data set lacks is not guessed
 
 
 def test_keep_confident_and_nobody():
-    p = figure([0, 50]).replace(score=[.4, .9], joint_score=np.tile(np.linspace(0, .98, 15), (2, 1)))
-    kept = keep_confident(p, .5, .5)
+    p = figure([0, 50]).replace(score=[0.4, 0.9], joint_score=np.tile(np.linspace(0, 0.98, 15), (2, 1)))
+    kept = keep_confident(p, 0.5, 0.5)
     assert len(kept) == 1 and kept.present.sum() == 7
-    assert len(keep_confident(p, 0, .99)) == 0
+    assert len(keep_confident(p, 0, 0.99)) == 0
     empty = Video("empty", (300, 100), np.ones(4, bool), nobody())
     assert len(simulate_detections(empty, 0)) == 0
 
 
 def test_thinned_video():
     video = walkers(1, 9)[0]
-    thinned = comparison.thin(video, 4)
+    thinned = links.thin(video, 4)
     assert len(thinned) == 3 and thinned.people.frame.max() == 2
     assert np.array_equal(thinned.people.at(2).xy, video.people.at(8).xy)
 
@@ -246,33 +249,35 @@ def test_link_errors_by_hand():
     """Two people 50 px apart who swap places between frames 1 and 2."""
     p = scene([0, 50], [0, 50], [50, 0]).replace(track=[0, 1] * 3)
     video = [Video("swap", (0, 0), np.ones(3, bool), p)]
-    count = lambda gap: comparison.link_errors(video, gap, costs.box_cost, hungarian).tolist()
+    count = lambda gap: links.link_errors(video, gap, costs.box_cost, hungarian).tolist()
     assert count(1) == [[4, 2]] and count(2) == [[2, 2]] and count(3) == [[0, 0]]
     few = [Video("few", (0, 0), np.ones(3, bool), p.replace(present=np.tile(np.arange(15) < 2, (6, 1))))]
-    assert comparison.link_errors(few, 1, costs.box_cost, hungarian).tolist() == [[0, 0]]
+    assert links.link_errors(few, 1, costs.box_cost, hungarian).tolist() == [[0, 0]]
 
 
 def test_differences_are_paired():
     rng = np.random.default_rng(0)
-    hard = rng.uniform(0, 80, (3, 20, 1, 1)).repeat(15, 3)     # videos differ far more than the two sides
+    hard = rng.uniform(0, 80, (3, 20, 1, 1)).repeat(15, 3)  # videos differ far more than the two sides
     errors = np.concatenate([hard, np.full_like(hard, 100)], 2)
     worse = errors + np.reshape([1, 0], (1, 1, 2, 1))
-    estimate, (low, high) = comparison.mota_difference(errors, worse)
+    estimate, (low, high) = links.mota_difference(errors, worse)
     assert np.isclose(estimate, 1) and np.isclose(low, 1) and np.isclose(high, 1)
-    assert np.isclose(comparison.mota(errors), 100 - hard.mean())
+    assert np.isclose(links.mota(errors), 100 - hard.mean())
     with pytest.raises(ValueError, match="paired"):
-        comparison.mota_difference(errors, worse[:2])
+        links.mota_difference(errors, worse[:2])
 
 
 def test_mota_is_that_of_the_evaluation():
     from helpers.evaluation import evaluate
+
     videos = walkers()
     tracked = [track(simulate_detections(v, 0), FrameToFrame(), len(v)) for v in videos]
-    ours = comparison.mota(comparison.mot_errors(videos, tracked))
+    ours = links.mota(links.mot_errors(videos, tracked))
     assert np.isclose(ours, evaluate(videos, tracked).total("MOTA"))
 
 
 # --- networks compared ---------------------------------------------------------------------------
+
 
 @pytest.fixture(scope="module")
 def small_world():
@@ -290,30 +295,30 @@ def test_a_tracker_shown_some_frames_takes_them_for_neighbours():
 
 def test_networks_are_measured_as_evaluate_does(small_world):
     videos, runs = small_world
-    whole = networks.Runs(videos, runs, .5, .3)
+    whole = Runs(videos, runs, 0.5, 0.3)
     expected, tracked = [], []
     for run in runs:
         boxes = [p.replace(joint_score=np.repeat(p.score[:, None], 15, 1)) for p in run]
         expected.append(evaluation.evaluate(videos, boxes).total("AP"))
-        found = [networks._tracked(p, v, .5, .3) for p, v in zip(run, videos)]
+        found = [networks._tracked(p, v, 0.5, 0.3) for p, v in zip(run, videos)]
         assert all(v.labelled[p.frame].all() and (p.track >= 0).all() for p, v in zip(found, videos))
         tracked.append(evaluation.evaluate(videos, found).mota)
     assert whole.ap() == pytest.approx(np.mean(expected))
     assert whole.row()["MOTA Total"] == pytest.approx(np.mean(tracked))
-    assert whole.mota() == pytest.approx(np.mean(tracked), abs=1e-6)       # the runs have the same objects
+    assert whole.mota() == pytest.approx(np.mean(tracked), abs=1e-6)  # the runs have the same objects
 
 
 def test_weights_choose_videos_and_runs(small_world):
     videos, runs = small_world
-    both, second = networks.Runs(videos, runs, .5, .3), networks.Runs(videos, runs[1:], .5, .3)
+    both, second = Runs(videos, runs, 0.5, 0.3), Runs(videos, runs[1:], 0.5, 0.3)
     assert both.ap(None, [0, 1]) == second.ap() and both.mota(None, [0, 1]) == second.mota(None, [7, 7])
-    part = networks.Runs(videos[:2], [run[:2] for run in runs], .5, .3)
+    part = Runs(videos[:2], [run[:2] for run in runs], 0.5, 0.3)
     assert both.ap(np.array([1, 1, 0, 0])) == pytest.approx(part.ap())
-    assert both.mota(np.array([1, 1, 0, 0.])) == pytest.approx(part.mota())
+    assert both.mota(np.array([1, 1, 0, 0.0])) == pytest.approx(part.mota())
 
 
 def test_a_network_is_no_better_than_itself(small_world):
-    runs = networks.Runs(*small_world, .5, .3)
+    runs = Runs(*small_world, 0.5, 0.3)
     same = {name: runs for name in ("2d", "centre", "mean", "truth", "fpn", "rfcn")}
     same |= {f"{style}-{init}": runs for style in networks.STYLES for init in networks.INITS}
     for claim in networks.MEASURES:
@@ -324,22 +329,27 @@ def test_a_network_is_no_better_than_itself(small_world):
 def test_each_claim_about_inflation_turns_with_the_networks_it_names(small_world):
     """Worse detections (twice: half the people lost, or every box moved) in place of one network."""
     videos, runs = small_world
-    good = networks.Runs(videos, runs, .5, .3)
-    bad = networks.Runs(videos, [[p[::2] for p in run] for run in runs], .5, .3)
+    good = Runs(videos, runs, 0.5, 0.3)
+    bad = Runs(videos, [[p[::2] for p in run] for run in runs], 0.5, 0.3)
     every = ["2d", "centre", "mean", "truth", "fpn", "rfcn"]
     every += [f"{style}-{init}" for style in networks.STYLES for init in networks.INITS]
-    needs_better = {"PT-C2": ["mean"], "PT-C3": ["centre", "mean"], "DT-C8": ["2d-scratch", "2d-pretrained"],
-                    "DT-C9": ["mean-scratch", "mean-pretrained"],
-                    "DT-C10": [f"{style}-scratch" for style in networks.STYLES]}
+    needs_better = {
+        "PT-C2": ["mean"],
+        "PT-C3": ["centre", "mean"],
+        "DT-C8": ["2d-scratch", "2d-pretrained"],
+        "DT-C9": ["mean-scratch", "mean-pretrained"],
+        "DT-C10": [f"{style}-scratch" for style in networks.STYLES],
+    }
     for claim, worse in needs_better.items():
         for losers, sign in ((worse, 1), (set(every) - set(worse), -1)):
             given = {name: bad if name in losers else good for name in every}
             assert sign * networks.result(claim, given, 4, 2, draws=5).estimate > 0, claim
     steps = {"truth": good, "fpn": bad, "rfcn": bad}
-    assert networks.MEASURES["LT-C3"](steps, None, None) == 0      # one step of two is missing
+    assert networks.MEASURES["LT-C3"](steps, None, None) == 0  # one step of two is missing
 
 
 # --- trackers of a library -------------------------------------------------------------------------
+
 
 @pytest.fixture
 def crossing():
@@ -352,21 +362,23 @@ def crossing():
                 boxes.append([x, 100 * i, x + 40, 100 * i + 90])
                 frames.append(t)
                 who.append(i)
-    return people(frame=frames, box=np.array(boxes, float), score=np.full(len(boxes), .9)), np.array(who)
+    return people(frame=frames, box=np.array(boxes, float), score=np.full(len(boxes), 0.9)), np.array(who)
 
 
 @pytest.mark.parametrize("name", ["SORT", "ByteTrack", "OC-SORT"])
 def test_a_library_tracker_keeps_who_is_missed_once(crossing, name):
     from helpers.tracking.library import track_with_library
+
     found, who = crossing
     tracked = track_with_library(found, name, 24)
     assert len(set(tracked.track[who == 0])) == 1 and len(set(tracked.track[who == 1])) == 1
     plain = track(found, FrameToFrame(), 24)
-    assert len(set(plain.track[who == 0])) > 1          # one frame of memory loses it
+    assert len(set(plain.track[who == 0])) > 1  # one frame of memory loses it
 
 
 def test_ids_of_a_library_tracker_are_never_shared(crossing):
     from helpers.tracking.library import track_with_library
+
     videos = puppets.videos("val", n=1, render=False)
     found = simulate_detections(videos[0], 0)
     tracked = track_with_library(found, "ByteTrack", len(videos[0]))
@@ -379,6 +391,7 @@ def test_ids_of_a_library_tracker_are_never_shared(crossing):
 
 def test_unknown_library_tracker_is_one_sentence(monkeypatch):
     from helpers.tracking import library
+
     with pytest.raises(WorkbookError, match="tracker 'DeepSORT' is unknown"):
         library.track_with_library(nobody(), "DeepSORT", 1)
     monkeypatch.setitem(__import__("sys").modules, "trackers", None)
@@ -399,15 +412,16 @@ def test_true_joints_on_matched_boxes_alone():
 def test_the_oracles_order(small_world):
     """Perfect joints and ids beat perfect ids, which beat the tracker (DT's README: 55.2, 57.6, 82.9)."""
     videos, runs = small_world
-    kept = [keep_confident(p, .5, .3) for p in runs[0]]
+    kept = [keep_confident(p, 0.5, 0.3) for p in runs[0]]
     plain = [track(p, FrameToFrame(), len(v)) for p, v in zip(kept, videos)]
     ids = [controls.truth_ids(p, v.people) for p, v in zip(kept, videos)]
     joints = [controls.truth_ids(controls.truth_joints(p, v.people), v.people) for p, v in zip(kept, videos)]
-    levels = [comparison.mota(comparison.mot_errors(videos, t)) for t in (plain, ids, joints)]
+    levels = [links.mota(links.mot_errors(videos, t)) for t in (plain, ids, joints)]
     assert levels[0] < levels[1] < levels[2] - 5
 
 
 # --- bad input ------------------------------------------------------------------------------------
+
 
 def side_by_side(n_people, frames, step=2.0):
     """n people side by side in the given frames, boxes 8 × 20 px."""
@@ -441,8 +455,14 @@ def test_identical_boxes_are_linked_the_same_way_every_time(match):
 def test_boxes_without_area_are_tracked_like_any():
     found = people(frame=[0, 0, 1, 1], box=[[5.0, 5, 5, 5], [50, 50, 60, 60], [5, 5, 5, 5], [51, 50, 61, 60]])
     assert track(found, FrameToFrame(), 2).track.tolist() == [0, 1, 0, 1]
-    assert len(keep_confident(found.replace(xy=np.zeros((4, 15, 2)), present=np.ones((4, 15), bool)),
-                              joint=-np.inf, area=50)) == 2
+    assert (
+        len(
+            keep_confident(
+                found.replace(xy=np.zeros((4, 15, 2)), present=np.ones((4, 15), bool)), joint=-np.inf, area=50
+            )
+        )
+        == 2
+    )
 
 
 def test_a_cost_that_is_not_a_number_is_refused_with_frame_and_pair():
@@ -454,7 +474,7 @@ def test_a_cost_that_is_not_a_number_is_refused_with_frame_and_pair():
 def test_labelled_frames_alone():
     video = puppets.videos("val", n=1, render=False)[0]
     found = simulate_detections(video, 0)
-    short, part = comparison.labelled_alone(video, found)
+    short, part = links.labelled_alone(video, found)
     numbers = np.flatnonzero(video.labelled)
     assert len(short) == len(numbers) and short.labelled.all()
     for k in (0, 7, len(numbers) - 1):

@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from helpers import widgets
+from helpers.notebook import widgets
 
 matplotlib.use("Agg")
 
@@ -23,8 +23,9 @@ def test_several_sliders_of_both_kinds():
         figure, axis = plt.subplots()
         axis.plot([threshold, step])
         return figure
-    w = widgets.Sliders(draw, threshold=(0.0, 1.0, .05, .5), step=(0, 3, 1, 0))
-    assert w.move(threshold=.8) != w.move(step=2) and plt.get_fignums() == []
+
+    w = widgets.Sliders(draw, threshold=(0.0, 1.0, 0.05, 0.5), step=(0, 3, 1, 0))
+    assert w.move(threshold=0.8) != w.move(step=2) and plt.get_fignums() == []
     with pytest.raises(KeyError):
         w.move(other=1)
 
@@ -40,18 +41,19 @@ def test_a_slider_moved_by_hand_redraws_too_and_to_the_same_bytes():
 
 def test_png_keeps_the_colours_of_an_image_and_is_the_same_for_the_same_figure():
     image = np.zeros((3, 5, 3), np.uint8)
-    image[..., 0] = 200                                     # red
+    image[..., 0] = 200  # red
     read = cv2.imdecode(np.frombuffer(widgets.png(image), np.uint8), cv2.IMREAD_COLOR)
-    assert read.shape == (3, 5, 3) and (read == (0, 0, 200)).all()   # OpenCV reads blue first
+    assert read.shape == (3, 5, 3) and (read == (0, 0, 200)).all()  # OpenCV reads blue first
 
     def figure():
         figure, axis = plt.subplots()
         axis.plot([1, 2, 0])
         return figure
+
     assert widgets.png(figure()) == widgets.png(figure()) and plt.get_fignums() == []
 
 
 def test_whole_ranges_give_whole_numbers():
-    w = widgets.Sliders(lambda a, b: np.zeros((2, 2, 3), np.uint8), a=(0, 4, 1, 2), b=(0.0, 1.0, .1, .5))
+    w = widgets.Sliders(lambda a, b: np.zeros((2, 2, 3), np.uint8), a=(0, 4, 1, 2), b=(0.0, 1.0, 0.1, 0.5))
     assert type(w.sliders["a"].value) is int and type(w.sliders["b"].value) is float
     assert [s.description for s in w.children[:2]] == ["a", "b"] and w.children[2] is w.picture

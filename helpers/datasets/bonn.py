@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from helpers import WorkbookError
-from helpers.datasets.files import ImageFiles, image_size, load_json
-from helpers.datasets.heads import BONN_HEAD, head_sizes
-from helpers.datasets.posetrack import BOX_MARGIN, HEAD_SHARE
-from helpers.people import People, Video, extent_boxes, nobody, people
+from helpers.datasets.images import ImageFiles, image_size
+from helpers.files import load_json
+from helpers.heads import BONN_HEAD, HEAD_SHARE, head_sizes
+from helpers.people import BOX_MARGIN, People, Video, extent_boxes, nobody, people
 from helpers.skeleton import INDEX, MPII, N_JOINTS, coco_to_posetrack
 
 FOLDERS = {"train": ("train",), "val": ("test",), "all": ("train", "test")}
@@ -90,8 +90,9 @@ def _people(rows):
     frame, track, xy, annotated, visible, head = map(np.array, zip(*rows))
     everything = people(frame=frame, track=track, xy=xy, present=annotated)
     head = np.where(np.isnan(head), head_sizes(everything, BONN_HEAD), head)
-    return everything.replace(present=visible, head=head, xy=np.where(visible[..., None], xy, 0.0),
-                              box=extent_boxes(xy, visible, BOX_MARGIN))
+    return everything.replace(
+        present=visible, head=head, xy=np.where(visible[..., None], xy, 0.0), box=extent_boxes(xy, visible, BOX_MARGIN)
+    )
 
 
 #: The clip with images, and the score below which what a detector found in it is left out.
@@ -118,5 +119,11 @@ def read_poses(folder) -> People:
     xy, joint_score = coco_to_posetrack(coco[..., :2], coco[..., 2])
     present = np.ones(joint_score.shape, bool)
     present[:, INDEX["nose"]] = False
-    return people(frame=frame, box=np.hstack([corner, corner + sides]), score=score, xy=xy, present=present,
-                  joint_score=joint_score)
+    return people(
+        frame=frame,
+        box=np.hstack([corner, corner + sides]),
+        score=score,
+        xy=xy,
+        present=present,
+        joint_score=joint_score,
+    )

@@ -15,10 +15,16 @@ from helpers.datasets import data_folders
 _RAW, _PAGE = "https://raw.githubusercontent.com", "https://github.com"
 #: Repository, commit and folder that a data set's files come from.
 SOURCES = {
-    "somof": ("vita-epfl/decoupled-pose-prediction", "40a5ba161161758b0553951c4dc47a6c5d03c4bd",
-              "posetrack/somof_data_posetrack"),
-    "bonn": ("umariqb/PoseTrack-CVPR2017", "30b0a6d2fae3912240ca0a8cbd71ed3ccabf9229",
-             "data/bonn-multiperson-posetrack"),
+    "somof": (
+        "vita-epfl/decoupled-pose-prediction",
+        "40a5ba161161758b0553951c4dc47a6c5d03c4bd",
+        "posetrack/somof_data_posetrack",
+    ),
+    "bonn": (
+        "umariqb/PoseTrack-CVPR2017",
+        "30b0a6d2fae3912240ca0a8cbd71ed3ccabf9229",
+        "data/bonn-multiperson-posetrack",
+    ),
 }
 HASHES = Path(__file__).with_name("hashes.txt")
 
@@ -46,15 +52,15 @@ def _fetch(name: str, folder: Path) -> Path:
 
     repository, commit, source = SOURCES[name]
     # one retry: a broken connection is the usual reason for a wrong hash too
-    store = pooch.create(folder, f"{_RAW}/{repository}/{commit}/{source}/", registry=_hashes(name),
-                         retry_if_failed=1)
+    store = pooch.create(folder, f"{_RAW}/{repository}/{commit}/{source}/", registry=_hashes(name), retry_if_failed=1)
     pooch.get_logger().setLevel(logging.ERROR)  # the bar says it all
     for file in tqdm(store.registry, desc=name, unit="file"):
         try:
             store.fetch(file)
         except ValueError:
-            raise WorkbookError(f"{folder / file}: the download's SHA-256 is not the expected one; "
-                                "it was removed, try again later.") from None
+            raise WorkbookError(
+                f"{folder / file}: the download's SHA-256 is not the expected one; it was removed, try again later."
+            ) from None
         except OSError as error:  # requests' errors are OSErrors too
             page = f"{_PAGE}/{repository}/tree/{commit}/{source}"
             raise WorkbookError(_explain(error, folder, file, page)) from None
@@ -71,7 +77,9 @@ def _explain(error: OSError, folder: Path, file: str, page: str) -> str:
     from requests.exceptions import RequestException
 
     if isinstance(error, RequestException):
-        return (f"{file}: could not be downloaded ({type(error).__name__}); "
-                f"take the files by hand from {page} and put them into {folder}.")
+        return (
+            f"{file}: could not be downloaded ({type(error).__name__}); "
+            f"take the files by hand from {page} and put them into {folder}."
+        )
     cause = error.__cause__ or error  # pooch wraps a refused folder into a text of its own
     return f"{folder / file}: cannot be written ({getattr(cause, 'strerror', None) or cause})."

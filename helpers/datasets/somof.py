@@ -11,10 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from helpers import WorkbookError
-from helpers.datasets.files import load_json
-from helpers.datasets.heads import POSETRACK18_HEAD, head_sizes
-from helpers.datasets.posetrack import BOX_MARGIN
-from helpers.people import Video, extent_boxes, people
+from helpers.files import load_json
+from helpers.heads import POSETRACK18_HEAD, head_sizes
+from helpers.people import BOX_MARGIN, Video, extent_boxes, people
 from helpers.skeleton import SOMOF, convert
 
 FRAMES_IN, FRAMES_OUT = 16, 14
@@ -34,8 +33,9 @@ def read_somof(folder, split: str = "all") -> list[Video]:
     start = {"train": 0, "val": 1, "all": 0}.get(split)
     if start is None:
         raise WorkbookError(f"{folder}: split {split!r} is unknown; train, val and all are there.")
-    parts = [_lists(folder / f"posetrack_valid_{name}.json")
-             for name in ("in", "out", "masks_in", "masks_out", "frames_in")]
+    parts = [
+        _lists(folder / f"posetrack_valid_{name}.json") for name in ("in", "out", "masks_in", "masks_out", "frames_in")
+    ]
     if len(set(map(len, parts))) != 1:
         raise WorkbookError(f"{folder}: the posetrack_valid files hold different numbers of videos.")
     numbers = range(start, len(parts[0]), 1 if split == "all" else 2)
@@ -52,18 +52,33 @@ def _lists(path: Path) -> list:
 def _video(folder, number, xy_in, xy_out, masks_in, masks_out, frames) -> Video:
     where = f"{folder}: posetrack_valid video {number}"
     k = len(SOMOF)
-    xy = np.concatenate([_array(where, "in", xy_in, FRAMES_IN, 2 * k),
-                         _array(where, "out", xy_out, FRAMES_OUT, 2 * k)], 1)
-    mask = np.concatenate([_array(where, "masks_in", masks_in, FRAMES_IN, k),
-                           _array(where, "masks_out", masks_out, FRAMES_OUT, k)], 1) > 0
+    xy = np.concatenate(
+        [_array(where, "in", xy_in, FRAMES_IN, 2 * k), _array(where, "out", xy_out, FRAMES_OUT, 2 * k)], 1
+    )
+    mask = (
+        np.concatenate(
+            [_array(where, "masks_in", masks_in, FRAMES_IN, k), _array(where, "masks_out", masks_out, FRAMES_OUT, k)], 1
+        )
+        > 0
+    )
     # frame by frame, and within a frame in the order of the rows
     frame, row = np.nonzero(mask.any(-1).T)
     xy, present = convert(xy.reshape(*mask.shape, 2)[row, frame], mask[row, frame], SOMOF)
-    persons = people(frame=frame, track=row, xy=np.where(present[..., None], xy, 0.0), present=present,
-                     box=extent_boxes(xy, present, BOX_MARGIN))
+    persons = people(
+        frame=frame,
+        track=row,
+        xy=np.where(present[..., None], xy, 0.0),
+        present=present,
+        box=extent_boxes(xy, present, BOX_MARGIN),
+    )
     files = _file_names(where, frames)
-    return Video(files[0].split("/")[-2], (0, 0), np.ones(FRAMES_IN + FRAMES_OUT, bool),
-                 persons.replace(head=head_sizes(persons, POSETRACK18_HEAD)), files=files)
+    return Video(
+        files[0].split("/")[-2],
+        (0, 0),
+        np.ones(FRAMES_IN + FRAMES_OUT, bool),
+        persons.replace(head=head_sizes(persons, POSETRACK18_HEAD)),
+        files=files,
+    )
 
 
 def _array(where, field, value, frames, numbers) -> np.ndarray:

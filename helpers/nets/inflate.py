@@ -38,8 +38,7 @@ def no_extent(name: str, width: int) -> int:
 
 
 #: form: temporal extent of a convolution from its dotted name and its spatial width
-FORMS: dict[str, Callable[[str, int], int]] = {
-    "paper": paper_extent, "released": released_extent, "frame": no_extent}
+FORMS: dict[str, Callable[[str, int], int]] = {"paper": paper_extent, "released": released_extent, "frame": no_extent}
 
 
 def inflate_kernel(kernel: torch.Tensor, extent: int, scheme: str) -> torch.Tensor:
@@ -81,9 +80,16 @@ def _inflated(module: nn.Module, name: str, scheme: str, extent) -> nn.Module:
 
 def _inflated_conv(conv: nn.Conv2d, extent: int, scheme: str) -> nn.Conv3d:
     before = lambda time, size: (time, *size)
-    new = nn.Conv3d(conv.in_channels, conv.out_channels, before(extent, conv.kernel_size),
-                    before(1, conv.stride), before(extent // 2, conv.padding), before(1, conv.dilation),
-                    conv.groups, conv.bias is not None)
+    new = nn.Conv3d(
+        conv.in_channels,
+        conv.out_channels,
+        before(extent, conv.kernel_size),
+        before(1, conv.stride),
+        before(extent // 2, conv.padding),
+        before(1, conv.dilation),
+        conv.groups,
+        conv.bias is not None,
+    )
     with torch.no_grad():
         new.weight.copy_(inflate_kernel(conv.weight, extent, scheme))
         if conv.bias is not None:
@@ -112,8 +118,9 @@ def unfold_time(frames: torch.Tensor, length: int) -> torch.Tensor:
     return frames.unflatten(0, (-1, length)).transpose(1, 2)
 
 
-def inflate_weights(frame_weights: dict[str, torch.Tensor], like: dict[str, torch.Tensor],
-                    scheme: str) -> dict[str, torch.Tensor]:
+def inflate_weights(
+    frame_weights: dict[str, torch.Tensor], like: dict[str, torch.Tensor], scheme: str
+) -> dict[str, torch.Tensor]:
     """The weights of a frame-level network for its clip-level twin, whose kernels are longer in time.
 
     Kernels of one time slice (or none) are inflated to the length that `like` has; the rest
@@ -155,6 +162,7 @@ def window(t: int, length: int, n_frames: int) -> np.ndarray:
 
 
 # --- ProTracker's form: inflated body, mean over time, 2-D heads -------------------------------
+
 
 @dataclass(frozen=True)
 class AveragedConfig:

@@ -28,8 +28,11 @@ from helpers.skeleton import FLIP, N_JOINTS
 
 #: Side of the keypoint heatmaps, and of the RoIs that the two heads see (DT §3.1).
 HEATMAP, BOX_ROI, KEYPOINT_ROI = 56, 7, 14
+
 HEADS = ("fpn", "c4", "rfcn")
+
 KEYPOINT_CONVS = 8
+
 #: Detections with a lower score are left out (DT's released code).
 SCORE_FLOOR = 0.05
 
@@ -63,12 +66,25 @@ class KeypointRcnnConfig:
 
 
 SLIM_BODY = BodyConfig(18, width=32, stages=3)
+
 #: Trains in minutes on one processor core: half-width ResNet-18 up to its third stage, 64-channel pyramid.
-SLIM = KeypointRcnnConfig(SLIM_BODY, channels=64, short_side=180, long_side=320, anchor_sizes=(24, 48, 96),
-                          anchor_ratios=(1.0, 2.0, 4.0), box_width=128, keypoint_width=64, proposals=100,
-                          rois=48, frozen_norm=False)
+SLIM = KeypointRcnnConfig(
+    SLIM_BODY,
+    channels=64,
+    short_side=180,
+    long_side=320,
+    anchor_sizes=(24, 48, 96),
+    anchor_ratios=(1.0, 2.0, 4.0),
+    box_width=128,
+    keypoint_width=64,
+    proposals=100,
+    rois=48,
+    frozen_norm=False,
+)
+
 #: The model behind 55.2 MOTA (DT-T1 to DT-T3), and its ResNet-50 form.
 PAPER = KeypointRcnnConfig(BodyConfig(101))
+
 PAPER_R50 = KeypointRcnnConfig(BodyConfig(50))
 
 
@@ -83,7 +99,7 @@ class PyramidBody(nn.Module):
 
     def forward(self, x):
         maps = self.fpn(self.body(x))
-        if self.extra:      # the coarsest level only proposes, as in the pyramid paper
+        if self.extra:  # the coarsest level only proposes, as in the pyramid paper
             maps["pool"] = F.max_pool2d(list(maps.values())[-1], 1, 2)
         return maps
 
@@ -108,7 +124,7 @@ class StageHead(nn.Module):
         if config.stages > 3:
             raise WorkbookError(f"body: {config.stages} stages leave none for the box head; 3 are needed.")
         block, repeats = DEPTHS[config.depth]
-        planes = config.width * 2 ** config.stages
+        planes = config.width * 2**config.stages
         self.stage = make_stage(block, into, planes, repeats[config.stages], 1)
         self.out_channels = planes * block.expansion
 
@@ -134,19 +150,28 @@ def build(config: KeypointRcnnConfig) -> FasterRCNN:
         raise WorkbookError(f"anchor_sizes: {len(sizes)} given for {levels} pyramid levels.")
     names = [str(s) for s in range(levels)] if pyramid else [str(levels - 1)]
     pool = lambda side: MultiScaleRoIAlign(names, side, sampling_ratio=2)
-    parts = dict(backbone=backbone, num_classes=None, min_size=config.short_side, max_size=config.long_side,
-                 rpn_anchor_generator=AnchorGenerator(sizes, (config.anchor_ratios,) * len(sizes)),
-                 rpn_pre_nms_top_n_train=2 * config.proposals, rpn_post_nms_top_n_train=config.proposals,
-                 rpn_pre_nms_top_n_test=config.proposals, rpn_post_nms_top_n_test=config.proposals,
-                 box_batch_size_per_image=config.rois, **_box_parts(config, backbone, pool))
+    parts = dict(
+        backbone=backbone,
+        num_classes=None,
+        min_size=config.short_side,
+        max_size=config.long_side,
+        rpn_anchor_generator=AnchorGenerator(sizes, (config.anchor_ratios,) * len(sizes)),
+        rpn_pre_nms_top_n_train=2 * config.proposals,
+        rpn_post_nms_top_n_train=config.proposals,
+        rpn_pre_nms_top_n_test=config.proposals,
+        rpn_post_nms_top_n_test=config.proposals,
+        box_batch_size_per_image=config.rois,
+        **_box_parts(config, backbone, pool),
+    )
     if config.joints == 0:
         model = FasterRCNN(**parts)
     else:
         head = KeypointRCNNHeads(backbone.out_channels, (config.keypoint_width,) * KEYPOINT_CONVS)
         predictor = KeypointRCNNPredictor(config.keypoint_width, config.joints)
-        model = KeypointRCNN(**parts, keypoint_roi_pool=pool(KEYPOINT_ROI), keypoint_head=head,
-                             keypoint_predictor=predictor)
-    if config.head == "rfcn":   # torchvision's constructor takes no other pooling than RoIAlign
+        model = KeypointRCNN(
+            **parts, keypoint_roi_pool=pool(KEYPOINT_ROI), keypoint_head=head, keypoint_predictor=predictor
+        )
+    if config.head == "rfcn":  # torchvision's constructor takes no other pooling than RoIAlign
         model.roi_heads.box_roi_pool = PositionSensitivePool(backbone.out_channels, config.body.stride)
     if config.frozen_norm:
         freeze_norm(model)
@@ -158,11 +183,9 @@ def _box_parts(config, backbone, pool) -> dict:
         return dict(box_roi_pool=pool(BOX_ROI), box_head=nn.Identity(), box_predictor=SplitScores())
     if config.head == "c4":
         head = StageHead(config.body, backbone.out_channels)
-        return dict(box_roi_pool=pool(BOX_ROI), box_head=head,
-                    box_predictor=FastRCNNPredictor(head.out_channels, 2))
-    head = TwoMLPHead(backbone.out_channels * BOX_ROI ** 2, config.box_width)
-    return dict(box_roi_pool=pool(BOX_ROI), box_head=head,
-                box_predictor=FastRCNNPredictor(config.box_width, 2))
+        return dict(box_roi_pool=pool(BOX_ROI), box_head=head, box_predictor=FastRCNNPredictor(head.out_channels, 2))
+    head = TwoMLPHead(backbone.out_channels * BOX_ROI**2, config.box_width)
+    return dict(box_roi_pool=pool(BOX_ROI), box_head=head, box_predictor=FastRCNNPredictor(config.box_width, 2))
 
 
 class FrozenBatchNorm3d(FrozenBatchNorm2d):
@@ -184,8 +207,6 @@ def freeze_norm(model: nn.Module) -> None:
             freeze_norm(module)
 
 
-# --- training targets ----------------------------------------------------------------------
-
 def target(truth: People, size: tuple[int, int]) -> dict[str, torch.Tensor]:
     """Ground truth of one frame as torchvision takes it; people whose box has no area are left out.
 
@@ -196,9 +217,11 @@ def target(truth: People, size: tuple[int, int]) -> dict[str, torch.Tensor]:
     box = np.clip(truth.box, 0, limit)
     keep = ((box[:, 2:] - box[:, :2]) >= 1).all(1)
     keypoints = np.concatenate([truth.xy, truth.present[..., None]], -1)[keep]
-    return {"boxes": torch.tensor(box[keep], dtype=torch.float32).reshape(-1, 4),
-            "labels": torch.ones(int(keep.sum()), dtype=torch.int64),
-            "keypoints": torch.tensor(keypoints, dtype=torch.float32).reshape(-1, N_JOINTS, 3)}
+    return {
+        "boxes": torch.tensor(box[keep], dtype=torch.float32).reshape(-1, 4),
+        "labels": torch.ones(int(keep.sum()), dtype=torch.int64),
+        "keypoints": torch.tensor(keypoints, dtype=torch.float32).reshape(-1, N_JOINTS, 3),
+    }
 
 
 def mirrored(image: torch.Tensor, wanted: dict[str, torch.Tensor]):
@@ -240,10 +263,9 @@ def frame_batches(videos: Sequence[Video], batch: int, seed: int):
             images.append(image)
             targets.append(wanted)
         return images, targets
+
     return draw
 
-
-# --- inference -------------------------------------------------------------------------------
 
 def decode(heat: torch.Tensor, boxes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Joints from the heatmaps of RoIs, as Detect-and-Track's released code reads them.
@@ -259,7 +281,7 @@ def decode(heat: torch.Tensor, boxes: torch.Tensor) -> tuple[torch.Tensor, torch
         return xy, logit, probability
     sides = (boxes[:, 2:] - boxes[:, :2]).clamp(min=1)
     for i, (w, h) in enumerate(sides.ceil().int().tolist()):
-        resized = F.interpolate(heat[i:i + 1], (h, w), mode="bicubic", align_corners=False)[0].flatten(1)
+        resized = F.interpolate(heat[i : i + 1], (h, w), mode="bicubic", align_corners=False)[0].flatten(1)
         logit[i], place = resized.max(1)
         probability[i] = torch.exp(logit[i] - resized.logsumexp(1))
         cell = torch.stack([place % w, place // w], -1) + 0.5
@@ -287,8 +309,13 @@ class Detection:
 
 
 @torch.inference_mode()
-def look(model, frames: Sequence[np.ndarray], boxes: Sequence[np.ndarray] | None = None,
-         score_floor: float = SCORE_FLOOR, keep_heat: bool = True) -> list[Detection]:
+def look(
+    model,
+    frames: Sequence[np.ndarray],
+    boxes: Sequence[np.ndarray] | None = None,
+    score_floor: float = SCORE_FLOOR,
+    keep_heat: bool = True,
+) -> list[Detection]:
     """Run the network on a few frames (uint8 H × W × 3, any sizes) at once, one Detection a frame.
 
     boxes: a (n, 4) array a frame to find the joints in, in place of the network's own
@@ -302,13 +329,14 @@ def look(model, frames: Sequence[np.ndarray], boxes: Sequence[np.ndarray] | None
     scaled, _ = model.transform(images)
     features = model.backbone(scaled.tensors)
     proposals, objectness = _propose(model, scaled, features)
-    factors = [torch.tensor([s[1] / o[1], s[0] / o[0]] * 2, device=device)
-               for s, o in zip(scaled.image_sizes, sizes)]
+    factors = [torch.tensor([s[1] / o[1], s[0] / o[0]] * 2, device=device) for s, o in zip(scaled.image_sizes, sizes)]
     if boxes is None:
         found, scores = _detect_boxes(model, features, proposals, scaled.image_sizes, score_floor)
     else:
-        found = [torch.as_tensor(np.asarray(b), dtype=torch.float32, device=device).reshape(-1, 4) * f
-                 for b, f in zip(boxes, factors)]
+        found = [
+            torch.as_tensor(np.asarray(b), dtype=torch.float32, device=device).reshape(-1, 4) * f
+            for b, f in zip(boxes, factors)
+        ]
         scores = [b.new_ones(len(b)) for b in found]
     heat = heatmaps(model, features, found, scaled.image_sizes)
     back = lambda values: [(v / f).cpu().numpy() for v, f in zip(values, factors)]
@@ -362,8 +390,14 @@ def as_people(frame: int, found: Detection) -> People:
     return people(frame=np.full(n, frame), box=found.boxes, score=found.score, **joints)
 
 
-def detect(model, frames: Sequence[np.ndarray], batch: int = 4, score_floor: float = SCORE_FLOOR,
-           which: Sequence[int] | None = None, boxes: People | None = None) -> People:
+def detect(
+    model,
+    frames: Sequence[np.ndarray],
+    batch: int = 4,
+    score_floor: float = SCORE_FLOOR,
+    which: Sequence[int] | None = None,
+    boxes: People | None = None,
+) -> People:
     """All people of a clip, frame by frame (DT §3.1): People with box, score, xy and joint_score.
 
     frames: uint8 H × W × 3, a lazy sequence is read as it goes; which: only these frame
@@ -373,7 +407,7 @@ def detect(model, frames: Sequence[np.ndarray], batch: int = 4, score_floor: flo
     numbers = list(range(len(frames)) if which is None else map(int, which))
     parts = []
     for start in range(0, len(numbers), batch):
-        some = numbers[start:start + batch]
+        some = numbers[start : start + batch]
         given = None if boxes is None else [boxes.at(t).box for t in some]
         found = look(model, [frames[t] for t in some], given, score_floor, keep_heat=False)
         parts += [as_people(t, f) for t, f in zip(some, found)]
@@ -383,11 +417,6 @@ def detect(model, frames: Sequence[np.ndarray], batch: int = 4, score_floor: flo
 
 def _scores_of(given: People, numbers) -> np.ndarray:
     return np.concatenate([given.at(t).score for t in numbers])
-
-
-def box_confidence(found: People) -> People:
-    """Every joint's score replaced by its box's: what Detect-and-Track's export hands to AP."""
-    return found.replace(joint_score=np.repeat(found.score[:, None], N_JOINTS, 1))
 
 
 def detect_video(model, video: Video, labelled_only: bool = False) -> People:

@@ -16,8 +16,12 @@ from torchvision.ops import DeformConv2d
 from helpers import WorkbookError
 
 #: depth: (block, blocks of the four stages)
-DEPTHS = {18: (BasicBlock, (2, 2, 2, 2)), 34: (BasicBlock, (3, 4, 6, 3)),
-          50: (Bottleneck, (3, 4, 6, 3)), 101: (Bottleneck, (3, 4, 23, 3))}
+DEPTHS = {
+    18: (BasicBlock, (2, 2, 2, 2)),
+    34: (BasicBlock, (3, 4, 6, 3)),
+    50: (Bottleneck, (3, 4, 6, 3)),
+    101: (Bottleneck, (3, 4, 23, 3)),
+}
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,7 @@ class BodyConfig:
     @property
     def stride(self) -> int:
         """Pixels between the cells of the last map."""
-        return 2 ** self.stages * self.last_stride if self.stages > 1 else 4
+        return 2**self.stages * self.last_stride if self.stages > 1 else 4
 
 
 class DeformableConv(nn.Module):
@@ -68,8 +72,10 @@ class Body(nn.Module):
     def __init__(self, config: BodyConfig):
         super().__init__()
         if config.depth not in DEPTHS or not 1 <= config.stages <= 4:
-            raise WorkbookError(f"body: depth {config.depth} with {config.stages} stages is unknown; "
-                                f"depths are {', '.join(map(str, DEPTHS))}, stages 1 to 4.")
+            raise WorkbookError(
+                f"body: depth {config.depth} with {config.stages} stages is unknown; "
+                f"depths are {', '.join(map(str, DEPTHS))}, stages 1 to 4."
+            )
         block, repeats = DEPTHS[config.depth]
         self.conv1 = nn.Conv2d(3, config.width, 7, 2, 3, bias=False)
         self.bn1 = nn.BatchNorm2d(config.width)
@@ -79,9 +85,9 @@ class Body(nn.Module):
         for s in range(config.stages):
             last = s == config.stages - 1
             stride = 1 if s == 0 else config.last_stride if last else 2
-            stage = make_stage(block, into, config.width * 2 ** s, repeats[s], stride)
+            stage = make_stage(block, into, config.width * 2**s, repeats[s], stride)
             setattr(self, f"layer{s + 1}", stage)
-            into = config.width * 2 ** s * block.expansion
+            into = config.width * 2**s * block.expansion
             self.out_channels.append(into)
         self.stages = config.stages
         _initialise(self)

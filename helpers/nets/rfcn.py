@@ -25,7 +25,7 @@ class PositionSensitivePool(nn.Module):
     def __init__(self, channels: int, stride: int):
         super().__init__()
         self.stride = stride
-        self.maps = nn.Conv2d(channels, (SCORES + REGRESSIONS) * GRID ** 2, 1)
+        self.maps = nn.Conv2d(channels, (SCORES + REGRESSIONS) * GRID**2, 1)
         nn.init.normal_(self.maps.weight, std=0.01)
         nn.init.zeros_(self.maps.bias)
 

@@ -23,9 +23,19 @@ from torchvision.models.detection.transform import GeneralizedRCNNTransform
 from torchvision.ops import box_iou, roi_align
 
 from helpers import WorkbookError
-from helpers.nets.inflate import Windows, fold_time, inflate, inflate_weights, unfold_time, window
-from helpers.nets.keypoint_rcnn import (BOX_ROI, HEATMAP, KEYPOINT_CONVS, KEYPOINT_ROI, SCORE_FLOOR, LastMap,
-                                        StageHead, decode, freeze_norm, image_tensor)
+from helpers.nets.inflate import Windows, fold_time, inflate, inflate_weights, window
+from helpers.nets.keypoint_rcnn import (
+    BOX_ROI,
+    HEATMAP,
+    KEYPOINT_CONVS,
+    KEYPOINT_ROI,
+    SCORE_FLOOR,
+    LastMap,
+    StageHead,
+    decode,
+    freeze_norm,
+    image_tensor,
+)
 from helpers.nets.resnet import Body, BodyConfig
 from helpers.people import People, Video, concatenate, nobody, people
 from helpers.skeleton import FLIP, N_JOINTS
@@ -73,9 +83,17 @@ PAPER = TubeConfig(BodyConfig(18, stages=3, last_stride=1))
 #: The released code's form: stride 16, 1×7×7 first filter, sigmoid proposals (O-5, O-6, O-7).
 RELEASED = TubeConfig(form="released", proposal_loss="sigmoid")
 #: The paper's form made small enough for a processor core.
-SLIM = TubeConfig(BodyConfig(18, width=16, stages=3, last_stride=1), short_side=180, long_side=320,
-                  anchor_sizes=(24, 48, 96), anchor_ratios=(1.0, 2.0, 4.0), keypoint_width=48, rois=16,
-                  proposals=100, frozen_norm=False)
+SLIM = TubeConfig(
+    BodyConfig(18, width=16, stages=3, last_stride=1),
+    short_side=180,
+    long_side=320,
+    anchor_sizes=(24, 48, 96),
+    anchor_ratios=(1.0, 2.0, 4.0),
+    keypoint_width=48,
+    rois=16,
+    proposals=100,
+    frozen_norm=False,
+)
 
 
 def frame_config(config: TubeConfig) -> TubeConfig:
@@ -84,6 +102,7 @@ def frame_config(config: TubeConfig) -> TubeConfig:
 
 
 # --- tubes -----------------------------------------------------------------------------------
+
 
 def tube_iou(a: torch.Tensor, b: torch.Tensor, visible: torch.Tensor | None = None) -> torch.Tensor:
     """Mean over time of the boxes' IoU: (N, T, 4) and (M, T, 4) → (N, M) in [0, 1].
@@ -121,6 +140,7 @@ def tube_align(features: torch.Tensor, tubes: list[torch.Tensor], side: int, str
 
 # --- the network -------------------------------------------------------------------------------
 
+
 class TubeHead(nn.Module):
     """Proposal head: features (B, C, T, h, w) → class scores averaged over time and 4 shifts a slice.
 
@@ -129,9 +149,13 @@ class TubeHead(nn.Module):
 
     def __init__(self, channels: int, anchors: int, classes: int, form: str):
         super().__init__()
-        layers = nn.ModuleDict({"conv": nn.Conv2d(channels, channels, 3, padding=1),
-                                "scores": nn.Conv2d(channels, anchors * classes, 1),
-                                "shifts": nn.Conv2d(channels, anchors * 4, 1)})
+        layers = nn.ModuleDict(
+            {
+                "conv": nn.Conv2d(channels, channels, 3, padding=1),
+                "scores": nn.Conv2d(channels, anchors * classes, 1),
+                "shifts": nn.Conv2d(channels, anchors * 4, 1),
+            }
+        )
         for layer in layers.values():
             nn.init.normal_(layer.weight, std=0.01)
             nn.init.zeros_(layer.bias)
@@ -153,14 +177,13 @@ class TubeRcnn(nn.Module):
     def __init__(self, config: TubeConfig):
         super().__init__()
         if config.proposal_loss not in ("softmax", "sigmoid"):
-            raise WorkbookError(f"proposal_loss {config.proposal_loss!r} is unknown; "
-                                "there are softmax, sigmoid.")
+            raise WorkbookError(f"proposal_loss {config.proposal_loss!r} is unknown; there are softmax, sigmoid.")
         if config.frames % 2 == 0:
-            raise WorkbookError(f"frames: clips of {config.frames} frames have no centre; "
-                                "an odd number is needed.")
+            raise WorkbookError(f"frames: clips of {config.frames} frames have no centre; an odd number is needed.")
         self.config, form = config, config.form if config.frames > 1 else "frame"
-        self.transform = GeneralizedRCNNTransform(config.short_side, config.long_side, MEAN * config.frames,
-                                                  STD * config.frames)
+        self.transform = GeneralizedRCNNTransform(
+            config.short_side, config.long_side, MEAN * config.frames, STD * config.frames
+        )
         body = LastMap(Body(config.body))
         self.body = inflate(body, "centre", form)
         channels, per_place = body.out_channels, len(config.anchor_sizes) * len(config.anchor_ratios)
@@ -168,8 +191,11 @@ class TubeRcnn(nn.Module):
         self.head = TubeHead(channels, per_place, 2 if config.proposal_loss == "softmax" else 1, form)
         self.box_head = StageHead(config.body, channels)
         self.box_predictor = FastRCNNPredictor(self.box_head.out_channels, 2)
-        self.keypoint_head = inflate(KeypointRCNNHeads(channels, (config.keypoint_width,) * KEYPOINT_CONVS),
-                                     "centre", "paper" if config.frames > 1 else "frame")
+        self.keypoint_head = inflate(
+            KeypointRCNNHeads(channels, (config.keypoint_width,) * KEYPOINT_CONVS),
+            "centre",
+            "paper" if config.frames > 1 else "frame",
+        )
         self.keypoint_predictor = KeypointRCNNPredictor(config.keypoint_width, config.joints)
         self.proposal_coder = detection_utils.BoxCoder((1.0, 1.0, 1.0, 1.0))
         self.box_coder = detection_utils.BoxCoder((10.0, 10.0, 5.0, 5.0))
@@ -197,7 +223,7 @@ class TubeRcnn(nn.Module):
             tubes = clip_tubes(_decode(self.proposal_coder, shift[top], anchors[top]), size)
             keep = ((tubes[..., 2:] - tubes[..., :2]) >= 1e-3).all(-1).all(-1)
             tubes, score = tubes[keep], score[top][keep]
-            kept = tube_nms(tubes, score, PROPOSAL_NMS)[:self.config.proposals]
+            kept = tube_nms(tubes, score, PROPOSAL_NMS)[: self.config.proposals]
             tubes_out.append(tubes[kept])
             scores_out.append(score[kept])
         return tubes_out, scores_out
@@ -236,8 +262,13 @@ class TubeRcnn(nn.Module):
         for clip, size, wanted in zip(clips, scaled.image_sizes, targets):
             factor = torch.tensor([size[1] / clip.shape[-1], size[0] / clip.shape[-2]], device=clip.device)
             xy = wanted["keypoints"][..., :2] * factor
-            out.append({"tubes": wanted["tubes"] * factor.repeat(2), "visible": wanted["visible"],
-                        "keypoints": torch.cat([xy, wanted["keypoints"][..., 2:]], -1)})
+            out.append(
+                {
+                    "tubes": wanted["tubes"] * factor.repeat(2),
+                    "visible": wanted["visible"],
+                    "keypoints": torch.cat([xy, wanted["keypoints"][..., 2:]], -1),
+                }
+            )
         return scaled, out
 
     def _proposal_losses(self, anchors, scores, shifts, targets, sizes) -> dict[str, torch.Tensor]:
@@ -246,14 +277,13 @@ class TubeRcnn(nn.Module):
         objectness, regression, n = [], [], 0
         for score, shift, wanted, size in zip(scores, shifts, targets, sizes):
             label, match = _labels(matcher, wanted, anchors)
-            label[~_inside(anchors[:, 0], size)] = -1     # anchors across the border take no part
+            label[~_inside(anchors[:, 0], size)] = -1  # anchors across the border take no part
             positive, negative = (m[0].bool() for m in sampler([label]))
             sampled = positive | negative
             objectness.append(_classification(score[sampled], label[sampled]))
             regression.append(self._smooth(self.proposal_coder, anchors, shift, wanted, match, positive))
             n += int(sampled.sum())
-        return {"loss_objectness": torch.cat(objectness).mean(),
-                "loss_rpn_box_reg": sum(regression) / max(n, 1)}
+        return {"loss_objectness": torch.cat(objectness).mean(), "loss_rpn_box_reg": sum(regression) / max(n, 1)}
 
     def _smooth(self, coder, places, shifts, wanted, match, positive) -> torch.Tensor:
         """Smooth L1 over the visible frames of the positive tubes, × 1/T (DT §3.2)."""
@@ -278,10 +308,14 @@ class TubeRcnn(nn.Module):
         logits, shifts = self.classify(features, tubes)
         label = torch.cat([s["label"] for s in samples])
         parts = shifts.split([len(t) for t in tubes])
-        regression = sum(self._smooth(self.box_coder, s["tubes"], p, s["wanted"], s["match"], s["label"] > 0)
-                         for s, p in zip(samples, parts))
-        return {"loss_classifier": _classification(logits, label).mean(),
-                "loss_box_reg": regression / max(len(label), 1)}
+        regression = sum(
+            self._smooth(self.box_coder, s["tubes"], p, s["wanted"], s["match"], s["label"] > 0)
+            for s, p in zip(samples, parts)
+        )
+        return {
+            "loss_classifier": _classification(logits, label).mean(),
+            "loss_box_reg": regression / max(len(label), 1),
+        }
 
     def _keypoint_loss(self, features, samples) -> torch.Tensor:
         """Softmax over a heatmap's cells for every visible joint of every slice, not scaled by 1/T."""
@@ -353,6 +387,7 @@ def _classification(logits, label) -> torch.Tensor:
 
 # --- training targets --------------------------------------------------------------------------
 
+
 def tube_target(truth: People, frames: Sequence[int], size: tuple[int, int]) -> dict[str, torch.Tensor]:
     """Ground-truth tubes of a clip: the union of the tracks in its frames (DT's released code).
 
@@ -375,8 +410,11 @@ def tube_target(truth: People, frames: Sequence[int], size: tuple[int, int]) -> 
                 keypoints[i, k] = np.c_[here.xy[0], here.present[0]]
         known = np.flatnonzero(visible[i])
         tubes[i] = tubes[i, known[np.abs(np.arange(length)[:, None] - known).argmin(1)]]
-    return {"tubes": torch.tensor(tubes, dtype=torch.float32), "visible": torch.tensor(visible),
-            "keypoints": torch.tensor(keypoints, dtype=torch.float32)}
+    return {
+        "tubes": torch.tensor(tubes, dtype=torch.float32),
+        "visible": torch.tensor(visible),
+        "keypoints": torch.tensor(keypoints, dtype=torch.float32),
+    }
 
 
 def mirrored(clip: torch.Tensor, wanted: dict[str, torch.Tensor]):
@@ -390,8 +428,12 @@ def mirrored(clip: torch.Tensor, wanted: dict[str, torch.Tensor]):
 
 def clip_batches(videos: Sequence[Video], length: int, batch: int, seed: int):
     """A function step → (clips, targets): random clips, all frames labelled, half of them mirrored."""
-    places = [(v, t) for v, video in enumerate(videos) for t in range(len(video))
-              if video.labelled[window(t, length, len(video))].all()]
+    places = [
+        (v, t)
+        for v, video in enumerate(videos)
+        for t in range(len(video))
+        if video.labelled[window(t, length, len(video))].all()
+    ]
 
     def draw(step: int):
         rng = np.random.default_rng([seed, step])
@@ -405,10 +447,12 @@ def clip_batches(videos: Sequence[Video], length: int, batch: int, seed: int):
             clips.append(clip)
             targets.append(wanted)
         return clips, targets
+
     return draw
 
 
 # --- inference -----------------------------------------------------------------------------------
+
 
 @dataclass(frozen=True)
 class TubeDetection:
@@ -428,8 +472,9 @@ class TubeDetection:
 
 
 @torch.inference_mode()
-def look(model: TubeRcnn, clips: Sequence[np.ndarray], score_floor: float = SCORE_FLOOR,
-         centre_only: bool = False) -> list[TubeDetection]:
+def look(
+    model: TubeRcnn, clips: Sequence[np.ndarray], score_floor: float = SCORE_FLOOR, centre_only: bool = False
+) -> list[TubeDetection]:
     """Run the network on clips (uint8 T × H × W × 3), one TubeDetection a clip.
 
     centre_only: joints are read from the centre slice alone; xy and the rest then have T = 1.
@@ -475,8 +520,13 @@ def _final(model, proposals, logits, shifts, sizes, score_floor):
     return out
 
 
-def detect(model: TubeRcnn, frames: Sequence[np.ndarray], which: Sequence[int] | None = None, batch: int = 4,
-           score_floor: float = SCORE_FLOOR) -> People:
+def detect(
+    model: TubeRcnn,
+    frames: Sequence[np.ndarray],
+    which: Sequence[int] | None = None,
+    batch: int = 4,
+    score_floor: float = SCORE_FLOOR,
+) -> People:
     """All people of a video by a sliding window, of each clip the centre frame (DT §3.2).
 
     As `keypoint_rcnn.detect`: score is the tube's, joint_score the heatmap logit.
@@ -485,7 +535,7 @@ def detect(model: TubeRcnn, frames: Sequence[np.ndarray], which: Sequence[int] |
     numbers = list(range(len(windows)) if which is None else map(int, which))
     parts = []
     for start in range(0, len(numbers), batch):
-        some = numbers[start:start + batch]
+        some = numbers[start : start + batch]
         for t, found in zip(some, look(model, [windows[t] for t in some], score_floor, centre_only=True)):
             parts.append(_centre(t, found, model.config.frames // 2))
     return concatenate(parts)
@@ -495,5 +545,10 @@ def _centre(frame: int, found: TubeDetection, middle: int) -> People:
     n = len(found.score)
     if n == 0:
         return nobody()
-    return people(frame=np.full(n, frame), box=found.tubes[:, middle], score=found.score,
-                  xy=found.xy[:, 0], joint_score=found.logit[:, 0])
+    return people(
+        frame=np.full(n, frame),
+        box=found.tubes[:, middle],
+        score=found.score,
+        xy=found.xy[:, 0],
+        joint_score=found.logit[:, 0],
+    )

@@ -24,9 +24,15 @@ LABELLED_RUN, LABELLED_EVERY = 30, 4
 FRAMES = (60, 100)
 
 
-def videos(split: str = "val", n: int | None = None, size: tuple[int, int] = (320, 180), render: bool = True,
-           labelled: str = "posetrack", settings: WorldSettings = WorldSettings(),
-           **overrides) -> list[Video]:
+def videos(
+    split: str = "val",
+    n: int | None = None,
+    size: tuple[int, int] = (320, 180),
+    render: bool = True,
+    labelled: str = "posetrack",
+    settings: WorldSettings = WorldSettings(),
+    **overrides,
+) -> list[Video]:
     """The first n videos of a split (all where n is None; beyond its size the world goes on).
 
     size: (width, height) in pixels; render=False leaves the frames out; labelled="all" labels
@@ -40,8 +46,10 @@ def videos(split: str = "val", n: int | None = None, size: tuple[int, int] = (32
         raise WorkbookError(f"labelled {labelled!r} of puppets is unknown; there are posetrack, all.")
     unknown = sorted(set(overrides) - {f.name for f in fields(WorldSettings)})
     if unknown:
-        raise WorkbookError(f"setting {unknown[0]!r} of puppets is unknown; there are "
-                            f"{', '.join(f.name for f in fields(WorldSettings))}.")
+        raise WorkbookError(
+            f"setting {unknown[0]!r} of puppets is unknown; there are "
+            f"{', '.join(f.name for f in fields(WorldSettings))}."
+        )
     settings = replace(settings, **overrides)
     count, first = SPLITS[split]
     n = count if n is None else n
@@ -58,6 +66,7 @@ def _video(split, sequence, size, render, labelled, settings) -> Video:
     frames = None
     if render:
         from helpers.puppets.render import RenderedFrames
+
         frames = RenderedFrames(scene)
     return Video(name, size, mask, scene.truth(np.flatnonzero(mask)), frames=frames, files=files)
 
@@ -66,7 +75,7 @@ def labelled_frames(n_frames: int, split: str) -> np.ndarray:
     """(T,) bool: PoseTrack's pattern, the middle 30 frames, in val and test every fourth besides."""
     mask = np.zeros(n_frames, bool)
     start = max(0, (n_frames - LABELLED_RUN) // 2)
-    mask[start:start + LABELLED_RUN] = True
+    mask[start : start + LABELLED_RUN] = True
     if split != "train":
         mask[::LABELLED_EVERY] = True
     return mask
@@ -83,4 +92,5 @@ def scene_of(video: Video) -> Scene:
 def flow(video: Video, t: int) -> tuple[np.ndarray, np.ndarray]:
     """Exact optical flow of a rendered puppet video from frame t to t + 1; see `render.flow`."""
     from helpers.puppets import render
+
     return render.flow(scene_of(video), t)

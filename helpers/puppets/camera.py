@@ -44,7 +44,7 @@ class Camera:
         t = len(self.focal)
         flat = (points - POSITION).reshape(points.shape[0], t, -1, 3)
         seen = flat @ np.swapaxes(self.rotations(), -1, -2)
-        depth = np.maximum(seen[..., 2], .3)
+        depth = np.maximum(seen[..., 2], 0.3)
         xy = seen[..., :2] / depth[..., None] * self.focal[:, None, None] + np.array(self.size) / 2
         return xy.reshape(*points.shape[:-1], 2), depth.reshape(points.shape[:-1])
 
@@ -54,23 +54,22 @@ class Camera:
         return self.intrinsics() @ self.rotations() @ np.linalg.inv(backdrop)
 
 
-def random_camera(rng: np.random.Generator, n_frames: int, size, pan: float, shake: float, shift: float,
-                  zoom: float) -> Camera:
+def random_camera(
+    rng: np.random.Generator, n_frames: int, size, pan: float, shake: float, shift: float, zoom: float
+) -> Camera:
     """A camera whose movements are present with the given probabilities; strengths are random."""
     t = np.arange(n_frames)
-    yaw, pitch, zoomed = np.zeros(n_frames), np.full(n_frames, -.02), np.ones(n_frames)
+    yaw, pitch, zoomed = np.zeros(n_frames), np.full(n_frames, -0.02), np.ones(n_frames)
     if rng.random() < pan:
-        yaw += rng.uniform(.06, .25) * np.sin(
-            2 * np.pi * t / rng.uniform(80, 240) + rng.uniform(0, 2 * np.pi))
+        yaw += rng.uniform(0.06, 0.25) * np.sin(2 * np.pi * t / rng.uniform(80, 240) + rng.uniform(0, 2 * np.pi))
     if rng.random() < shake:
         window = np.hanning(9) / 4
         noise = [np.convolve(rng.normal(0, 1, n_frames + 8), window, "valid") for _ in range(2)]
-        yaw, pitch = yaw + rng.uniform(.001, .006) * noise[0], pitch + rng.uniform(.001, .005) * noise[1]
+        yaw, pitch = yaw + rng.uniform(0.001, 0.006) * noise[0], pitch + rng.uniform(0.001, 0.005) * noise[1]
     if rng.random() < shift:
-        jump = rng.choice([-1, 1]) * rng.uniform(.08, .2)
+        jump = rng.choice([-1, 1]) * rng.uniform(0.08, 0.2)
         yaw += jump * (t >= rng.integers(n_frames // 4, 3 * n_frames // 4))
     if rng.random() < zoom:
-        zoomed *= 1 + rng.uniform(.1, .35) * np.sin(
-            2 * np.pi * t / rng.uniform(90, 260) + rng.uniform(0, 2 * np.pi))
-    focal = rng.uniform(.95, 1.35) * size[0] * zoomed
+        zoomed *= 1 + rng.uniform(0.1, 0.35) * np.sin(2 * np.pi * t / rng.uniform(90, 260) + rng.uniform(0, 2 * np.pi))
+    focal = rng.uniform(0.95, 1.35) * size[0] * zoomed
     return Camera(yaw, pitch, focal, tuple(size))

@@ -15,10 +15,20 @@ from helpers.skeleton import INDEX, N_JOINTS
 #: What a person does besides following the path; "walk" and "run" only follow it.
 ACTIONS = ("walk", "run", "stop_and_go", "turn", "crouch", "jump", "wave", "dance")
 #: How much of the way along the path stops while the action is on.
-_PAUSE = np.array([0, 0, 1, 1, 1, .3, .7, .9])
+_PAUSE = np.array([0, 0, 1, 1, 1, 0.3, 0.7, 0.9])
 #: Metres for a person of height 1.75.
-LENGTHS = dict(thigh=.44, shin=.43, torso=.50, neck=.08, head=.25, shoulder=.19, hip=.10, upper_arm=.29,
-               forearm=.26, ankle=.08)
+LENGTHS = dict(
+    thigh=0.44,
+    shin=0.43,
+    torso=0.50,
+    neck=0.08,
+    head=0.25,
+    shoulder=0.19,
+    hip=0.10,
+    upper_arm=0.29,
+    forearm=0.26,
+    ankle=0.08,
+)
 WALK_STRIDE, RUN_STRIDE, RUN_SPEED = 1.45, 2.5, 2.0
 
 
@@ -66,20 +76,23 @@ def _smooth_switch(turns: np.ndarray) -> np.ndarray:
 def _path(people: Choreography, clock: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     angle = people.path_frequency[:, None] * clock[..., None] + people.path_phase[:, None]
     amplitude = people.path_amplitude[:, None]
-    return (people.path_centre[:, None] + amplitude * np.sin(angle),
-            amplitude * people.path_frequency[:, None] * np.cos(angle))
+    return (
+        people.path_centre[:, None] + amplitude * np.sin(angle),
+        amplitude * people.path_frequency[:, None] * np.cos(angle),
+    )
 
 
 def _heading(people: Choreography, velocity, speed, on, time) -> np.ndarray:
     """Direction faced (P, T): the way one goes, or, standing, mostly towards the camera."""
-    facing = np.pi + .8 * np.sin(people.start)[:, None]
+    facing = np.pi + 0.8 * np.sin(people.start)[:, None]
     going = np.unwrap(np.arctan2(velocity[..., 0], velocity[..., 1]), axis=1)
-    weight = np.clip(speed / .5, 0, 1)[..., None]
-    unit = weight * np.stack([np.sin(going), np.cos(going)], -1) + \
-        (1 - weight) * np.stack([np.sin(facing), np.cos(facing)], -1)
+    weight = np.clip(speed / 0.5, 0, 1)[..., None]
+    unit = weight * np.stack([np.sin(going), np.cos(going)], -1) + (1 - weight) * np.stack(
+        [np.sin(facing), np.cos(facing)], -1
+    )
     heading = np.unwrap(np.arctan2(unit[..., 0], unit[..., 1]), axis=1)
     turning = people.action[:, None] == ACTIONS.index("turn")
-    return _low_pass(heading, 9) + turning * on * 2 * np.sin(2 * np.pi * .3 * time + people.start[:, None])
+    return _low_pass(heading, 9) + turning * on * 2 * np.sin(2 * np.pi * 0.3 * time + people.start[:, None])
 
 
 def _low_pass(x: np.ndarray, width: int) -> np.ndarray:
@@ -88,45 +101,85 @@ def _low_pass(x: np.ndarray, width: int) -> np.ndarray:
     return (total[:, width:] - total[:, :-width]) / width
 
 
-_ANGLES = ("hip_r", "hip_l", "knee_r", "knee_l", "arm_r", "arm_l", "elbow_r", "elbow_l", "out_r", "out_l",
-           "lean", "sway", "nod", "jump", "spread")
+_ANGLES = (
+    "hip_r",
+    "hip_l",
+    "knee_r",
+    "knee_l",
+    "arm_r",
+    "arm_l",
+    "elbow_r",
+    "elbow_l",
+    "out_r",
+    "out_l",
+    "lean",
+    "sway",
+    "nod",
+    "jump",
+    "spread",
+)
 
 
 def _gait(speed, travelled, start) -> dict[str, np.ndarray]:
     """Legs and arms swing with the distance travelled, so that feet do not skate."""
-    run = np.clip((speed - 1.6) / (RUN_SPEED - 1.6 + .6), 0, 1)
-    walk = np.clip(speed / .6, 0, 1)
+    run = np.clip((speed - 1.6) / (RUN_SPEED - 1.6 + 0.6), 0, 1)
+    walk = np.clip(speed / 0.6, 0, 1)
     phase = 2 * np.pi * travelled / (WALK_STRIDE + run * (RUN_STRIDE - WALK_STRIDE)) + start
     swing, a = np.sin(phase), {k: np.zeros_like(speed) for k in _ANGLES}
-    reach = walk * (.42 + .35 * run)
-    a["hip_r"], a["hip_l"] = reach * swing + .15 * run, -reach * swing + .15 * run
-    lift = walk * (.55 + .9 * run)
-    a["knee_r"] = .08 + lift * np.clip(np.sin(phase + np.pi / 2 + .4), 0, 1) + .2 * run
-    a["knee_l"] = .08 + lift * np.clip(-np.sin(phase + np.pi / 2 + .4), 0, 1) + .2 * run
-    a["arm_r"], a["arm_l"] = -reach * .9 * swing, reach * .9 * swing
-    a["elbow_r"], a["elbow_l"] = .2 + 1.2 * run + .15 * swing, .2 + 1.2 * run - .15 * swing
-    a["out_r"] = a["out_l"] = np.full_like(speed, .12)
-    a["lean"], a["jump"] = .05 * walk + .15 * run, .05 * run * np.abs(np.sin(phase))
-    a["sway"] = .02 * np.sin(.7 * travelled + start)
-    a["nod"] = .25 * np.sin(.31 * travelled + 2 * start)
+    reach = walk * (0.42 + 0.35 * run)
+    a["hip_r"], a["hip_l"] = reach * swing + 0.15 * run, -reach * swing + 0.15 * run
+    lift = walk * (0.55 + 0.9 * run)
+    a["knee_r"] = 0.08 + lift * np.clip(np.sin(phase + np.pi / 2 + 0.4), 0, 1) + 0.2 * run
+    a["knee_l"] = 0.08 + lift * np.clip(-np.sin(phase + np.pi / 2 + 0.4), 0, 1) + 0.2 * run
+    a["arm_r"], a["arm_l"] = -reach * 0.9 * swing, reach * 0.9 * swing
+    a["elbow_r"], a["elbow_l"] = 0.2 + 1.2 * run + 0.15 * swing, 0.2 + 1.2 * run - 0.15 * swing
+    a["out_r"] = a["out_l"] = np.full_like(speed, 0.12)
+    a["lean"], a["jump"] = 0.05 * walk + 0.15 * run, 0.05 * run * np.abs(np.sin(phase))
+    a["sway"] = 0.02 * np.sin(0.7 * travelled + start)
+    a["nod"] = 0.25 * np.sin(0.31 * travelled + 2 * start)
     return a
 
 
 def _act(a: dict, people: Choreography, on: np.ndarray, time: np.ndarray) -> None:
     """Lay the action over the gait, weighted by how far it is switched on."""
     beat = 2 * np.pi * people.beat[:, None] * time + people.start[:, None]
-    s, c, up = np.sin(beat), np.cos(beat), .5 - .5 * np.cos(beat)
+    s, c, up = np.sin(beat), np.cos(beat), 0.5 - 0.5 * np.cos(beat)
     poses = {
-        "crouch": dict(hip_r=1.5 * up, hip_l=1.4 * up, knee_r=2.1 * up, knee_l=2.0 * up, lean=.6 * up,
-                       arm_r=.7 * up, arm_l=.7 * up, elbow_r=.5 + 0 * s, elbow_l=.5 + 0 * s),
-        "jump": dict(hip_r=.7 * (1 - up), hip_l=.7 * (1 - up), knee_r=1.2 * (1 - up), knee_l=1.2 * (1 - up),
-                     jump=.45 * np.clip(s, 0, 1) ** 2, arm_r=2.2 * up, arm_l=2.2 * up,
-                     elbow_r=.3 + 0 * s, elbow_l=.3 + 0 * s),
-        "wave": dict(out_r=2.3 + .25 * s, elbow_r=.5 + .5 * s, arm_l=.1 * c),
-        "dance": dict(out_r=1.3 + .9 * s, out_l=1.3 - .9 * s, elbow_r=.9 + .6 * c, elbow_l=.9 - .6 * c,
-                      hip_r=.5 * np.clip(s, 0, 1), hip_l=.5 * np.clip(-s, 0, 1),
-                      knee_r=.9 * np.clip(s, 0, 1), knee_l=.9 * np.clip(-s, 0, 1),
-                      sway=.22 * c, spread=.18 + 0 * s),
+        "crouch": dict(
+            hip_r=1.5 * up,
+            hip_l=1.4 * up,
+            knee_r=2.1 * up,
+            knee_l=2.0 * up,
+            lean=0.6 * up,
+            arm_r=0.7 * up,
+            arm_l=0.7 * up,
+            elbow_r=0.5 + 0 * s,
+            elbow_l=0.5 + 0 * s,
+        ),
+        "jump": dict(
+            hip_r=0.7 * (1 - up),
+            hip_l=0.7 * (1 - up),
+            knee_r=1.2 * (1 - up),
+            knee_l=1.2 * (1 - up),
+            jump=0.45 * np.clip(s, 0, 1) ** 2,
+            arm_r=2.2 * up,
+            arm_l=2.2 * up,
+            elbow_r=0.3 + 0 * s,
+            elbow_l=0.3 + 0 * s,
+        ),
+        "wave": dict(out_r=2.3 + 0.25 * s, elbow_r=0.5 + 0.5 * s, arm_l=0.1 * c),
+        "dance": dict(
+            out_r=1.3 + 0.9 * s,
+            out_l=1.3 - 0.9 * s,
+            elbow_r=0.9 + 0.6 * c,
+            elbow_l=0.9 - 0.6 * c,
+            hip_r=0.5 * np.clip(s, 0, 1),
+            hip_l=0.5 * np.clip(-s, 0, 1),
+            knee_r=0.9 * np.clip(s, 0, 1),
+            knee_l=0.9 * np.clip(-s, 0, 1),
+            sway=0.22 * c,
+            spread=0.18 + 0 * s,
+        ),
     }
     for name, pose in poses.items():
         weight = on * (people.action == ACTIONS.index(name))[:, None]
@@ -148,8 +201,11 @@ def _kinematics(people: Choreography, place, heading, a) -> np.ndarray:
         ahead = np.sin(pitch)[..., None] * forward - np.cos(pitch)[..., None] * up
         return np.cos(outward)[..., None] * ahead + np.sin(outward)[..., None] * side
 
-    spine = (np.cos(a["lean"])[..., None] * up + np.sin(a["lean"])[..., None] * forward
-             + np.sin(a["sway"])[..., None] * right)
+    spine = (
+        np.cos(a["lean"])[..., None] * up
+        + np.sin(a["lean"])[..., None] * forward
+        + np.sin(a["sway"])[..., None] * right
+    )
     spine = spine / np.linalg.norm(spine, axis=-1, keepdims=True)
     out = np.zeros((*heading.shape, N_JOINTS, 3))
     put = lambda name, value: out.__setitem__((..., INDEX[name], slice(None)), value)
@@ -158,19 +214,25 @@ def _kinematics(people: Choreography, place, heading, a) -> np.ndarray:
         side = sign * right
         hip = LENGTHS["hip"] * scale * side
         knee = hip + LENGTHS["thigh"] * leg * swung(a[f"hip_{s}"], a["spread"], side)
-        ankle = knee + LENGTHS["shin"] * leg * swung(a[f"hip_{s}"] - a[f"knee_{s}"], .3 * a["spread"], side)
-        joint = neck + LENGTHS["shoulder"] * shoulder * side - .06 * scale * spine
+        ankle = knee + LENGTHS["shin"] * leg * swung(a[f"hip_{s}"] - a[f"knee_{s}"], 0.3 * a["spread"], side)
+        joint = neck + LENGTHS["shoulder"] * shoulder * side - 0.06 * scale * spine
         elbow = joint + LENGTHS["upper_arm"] * arm * swung(a[f"arm_{s}"], a[f"out_{s}"], side)
         bent = swung(a[f"arm_{s}"] + a[f"elbow_{s}"], a[f"out_{s}"] * 1.1, side)
         wrist = elbow + LENGTHS["forearm"] * arm * bent
-        for part, value in (("hip", hip), ("knee", knee), ("ankle", ankle), ("shoulder", joint),
-                            ("elbow", elbow), ("wrist", wrist)):
+        for part, value in (
+            ("hip", hip),
+            ("knee", knee),
+            ("ankle", ankle),
+            ("shoulder", joint),
+            ("elbow", elbow),
+            ("wrist", wrist),
+        ):
             put(f"{name}_{part}", value)
     look = np.cos(a["nod"])[..., None] * forward + np.sin(a["nod"])[..., None] * right
     bottom = neck + LENGTHS["neck"] * scale * spine
     put("head_bottom", bottom)
     put("head_top", bottom + LENGTHS["head"] * scale * spine)
-    put("nose", bottom + LENGTHS["head"] * scale * (.42 * spine + .40 * look))
+    put("nose", bottom + LENGTHS["head"] * scale * (0.42 * spine + 0.40 * look))
     lowest = out[..., [INDEX["right_ankle"], INDEX["left_ankle"]], 1].min(-1)
     out[..., 1] += (LENGTHS["ankle"] * scale[..., 0] - lowest + a["jump"])[..., None]
     out[..., [0, 2]] += place[..., None, :]

@@ -12,12 +12,12 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from helpers.puppets.scene import CAPSULES, TORSO, Scene, _A, _B
+from helpers.puppets.scene import _A, _B, CAPSULES, TORSO, Scene
 from helpers.skeleton import INDEX
 
 #: How much larger than a frame the backdrop is.
 _BACKDROP = 2.4
-_SHIFT = 3          # OpenCV draws at 1/8 pixel
+_SHIFT = 3  # OpenCV draws at 1/8 pixel
 _BLUR_SAMPLES = 5
 #: Which colour of a person's outfit each capsule takes: 0 trousers, 1 shirt, 2 skin, 3 shoes.
 _CLOTH = [0, 0, 0, 0, 1, 2, 1, 2, 1, 0, 2, 2]
@@ -47,8 +47,9 @@ def draw(scene: Scene, t: int, ahead: float = 0.0) -> np.ndarray:
     size = scene.camera.size
     counts = len(scene.joints), len(scene.occluders)
     background, outfits, things = _looks(scene.look, *counts, scene.uniform, size)
-    image = cv2.warpPerspective(background, _homography(scene, t, ahead), size, flags=cv2.INTER_LINEAR,
-                                borderMode=cv2.BORDER_REFLECT_101)
+    image = cv2.warpPerspective(
+        background, _homography(scene, t, ahead), size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
+    )
     for kind, k in painters_order(scene, t):
         if kind == "thing":
             _fill(image, _between(scene.occluders[k], t, ahead), things[k])
@@ -112,16 +113,17 @@ def _draw_person(image, joints, radii, depth, outfit) -> None:
         if part == _TRUNK:
             _fill(image, joints[TORSO], outfit[1])
             continue
-        colour = tuple(.6 * c for c in outfit[2]) if part == _NOSE else outfit[_CLOTH[part]]
+        colour = tuple(0.6 * c for c in outfit[2]) if part == _NOSE else outfit[_CLOTH[part]]
         a, b = points[_A[part]], points[_B[part]]
         _line(image, a, b, radii[part], colour)
         if part in _FEET:
-            _line(image, points[_FEET[part]], points[_FEET[part]], .9 * radii[part], outfit[3])
-        elif part == _HEAD:     # hair: the upper quarter, inside the head's capsule
+            _line(image, points[_FEET[part]], points[_FEET[part]], 0.9 * radii[part], outfit[3])
+        elif part == _HEAD:  # hair: the upper quarter, inside the head's capsule
             _line(image, [(3 * b[i] + a[i]) // 4 for i in (0, 1)], b, radii[part], outfit[4])
 
 
 # --- colours and the backdrop ---------------------------------------------------------------------
+
 
 @lru_cache(maxsize=4)
 def _looks(look: int, n_people: int, n_things: int, uniform: bool, size):
@@ -132,9 +134,9 @@ def _looks(look: int, n_people: int, n_things: int, uniform: bool, size):
     outfits = []
     for _ in range(n_people):
         own = [tuple(rng.integers(20, 236, 3).tolist()) for _ in range(2)]
-        tone = rng.uniform(.35, 1)
+        tone = rng.uniform(0.35, 1)
         skin = tuple((tone * np.array([235, 190, 160])).tolist())
-        hair = tuple((rng.uniform(.1, .8) * np.array([150, 110, 70])).tolist())
+        hair = tuple((rng.uniform(0.1, 0.8) * np.array([150, 110, 70])).tolist())
         outfits.append((*(kit if uniform else own), skin, (40, 35, 35), hair))
     return background, outfits, [tuple(rng.integers(50, 200, 3).tolist()) for _ in range(n_things)]
 
@@ -144,25 +146,26 @@ def _backdrop(rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
     width, height = size
     image = np.zeros((height, width, 3), np.uint8)
     wall, floor = rng.integers(90, 210, (2, 3))
-    horizon = int(height * rng.uniform(.5, .56))
-    shade = np.linspace(.8, 1.1, height)[:, None, None]
+    horizon = int(height * rng.uniform(0.5, 0.56))
+    shade = np.linspace(0.8, 1.1, height)[:, None, None]
     image[:horizon] = np.clip(wall * shade[:horizon], 0, 255)
     image[horizon:] = np.clip(floor * shade[horizon:], 0, 255)
     for _ in range(int(rng.integers(40, 110))):
-        x, y = int(rng.integers(0, width)), int(rng.integers(0, int(.95 * horizon)))
+        x, y = int(rng.integers(0, width)), int(rng.integers(0, int(0.95 * horizon)))
         w, h = (int(v) for v in rng.integers(width // 60, width // 9, 2))
         colour = tuple(rng.integers(30, 230, 3).tolist())
-        if rng.random() < .6:
+        if rng.random() < 0.6:
             cv2.rectangle(image, (x, y), (x + w, min(y + h, horizon)), colour, -1)
         else:
             cv2.circle(image, (x, y), w // 2, colour, -1)
     for x in rng.integers(0, width, 12):
-        cv2.line(image, (int(x), horizon), (int(2 * x - width / 2), height), tuple((.85 * floor).tolist()), 2)
+        cv2.line(image, (int(x), horizon), (int(2 * x - width / 2), height), tuple((0.85 * floor).tolist()), 2)
     noise = cv2.resize(rng.normal(0, 12, (height // 2, width // 2)).astype(np.float32), (width, height))
     return np.clip(cv2.GaussianBlur(image, (3, 3), 0) + noise[..., None], 0, 255).astype(np.uint8)
 
 
 # --- optical flow ------------------------------------------------------------------------------------
+
 
 def flow(scene: Scene, t: int) -> tuple[np.ndarray, np.ndarray]:
     """Exact forward flow t → t+1: (H, W, 2) float32 pixels, and (H, W) bool where the target is in view.
@@ -190,7 +193,7 @@ def flow(scene: Scene, t: int) -> tuple[np.ndarray, np.ndarray]:
     return out.astype(np.float32), inside & (after[landed[..., 1], landed[..., 0]] == owner)
 
 
-_PARTS = len(CAPSULES) + 1      # capsules, then the torso
+_PARTS = len(CAPSULES) + 1  # capsules, then the torso
 
 
 def owners(scene: Scene, t: int) -> np.ndarray:
@@ -231,7 +234,7 @@ def _shape_flow(scene: Scene, t: int, shape: int, xy: np.ndarray) -> np.ndarray:
 def _quad_flow(before, after, xy) -> np.ndarray:
     area = cv2.contourArea(before.astype(np.float32))
     h = cv2.findHomography(before, after)[0] if area > 2 else None
-    if h is None:       # seen from the side a torso is a line: it moves with its middle
+    if h is None:  # seen from the side a torso is a line: it moves with its middle
         return np.broadcast_to(after.mean(0) - before.mean(0), xy.shape)
     return _through(h, xy) - xy
 
@@ -240,7 +243,7 @@ def _capsule_flow(before, after, radius, radius_after, xy) -> np.ndarray:
     """Along the axis by its two ends, across it by the radius; beyond an end with that end."""
     axis, axis_after = before[1] - before[0], after[1] - after[0]
     length, length_after = max(np.linalg.norm(axis), 1e-6), max(np.linalg.norm(axis_after), 1e-6)
-    if length == 1e-6:      # a ball, like the nose, has no axis to turn with
+    if length == 1e-6:  # a ball, like the nose, has no axis to turn with
         return after[0] + radius_after / radius * (xy - before[0]) - xy
     e, e_after = axis / length, axis_after / length_after
     along, across = (xy - before[0]) @ e, (xy - before[0]) @ [-e[1], e[0]]

@@ -12,18 +12,24 @@ from functools import cached_property
 import numpy as np
 
 from helpers import WorkbookError
-from helpers.people import People, extent_boxes, people
+from helpers.people import BOX_MARGIN, People, extent_boxes, people
 from helpers.puppets import camera, motion
 from helpers.skeleton import INDEX, N_JOINTS
 
 #: (joint, joint, radius in metres) of a person's round parts; radii are for a height of 1.75.
 CAPSULES = (
-    ("right_hip", "right_knee", .085), ("right_knee", "right_ankle", .060),
-    ("left_hip", "left_knee", .085), ("left_knee", "left_ankle", .060),
-    ("right_shoulder", "right_elbow", .055), ("right_elbow", "right_wrist", .045),
-    ("left_shoulder", "left_elbow", .055), ("left_elbow", "left_wrist", .045),
-    ("right_shoulder", "left_shoulder", .075), ("right_hip", "left_hip", .095),
-    ("head_bottom", "head_top", .085), ("nose", "nose", .03),
+    ("right_hip", "right_knee", 0.085),
+    ("right_knee", "right_ankle", 0.060),
+    ("left_hip", "left_knee", 0.085),
+    ("left_knee", "left_ankle", 0.060),
+    ("right_shoulder", "right_elbow", 0.055),
+    ("right_elbow", "right_wrist", 0.045),
+    ("left_shoulder", "left_elbow", 0.055),
+    ("left_elbow", "left_wrist", 0.045),
+    ("right_shoulder", "left_shoulder", 0.075),
+    ("right_hip", "left_hip", 0.095),
+    ("head_bottom", "head_top", 0.085),
+    ("nose", "nose", 0.03),
 )
 _A = np.array([INDEX[a] for a, _, _ in CAPSULES])
 _B = np.array([INDEX[b] for _, b, _ in CAPSULES])
@@ -35,7 +41,6 @@ _HIPS = TORSO[2:]
 _OWN_TRUNK_HIDES = np.array([INDEX["right_wrist"], INDEX["left_wrist"]])
 #: PoseTrack'18's head joints lie 0.7 head-box diagonals apart; PCKh's head size is 0.6 diagonals.
 HEAD_SIZE_SHARE = 0.6 / 0.7
-BOX_MARGIN = 0.15
 #: OpenCV paints every pixel that a line's outline touches, half a pixel more than the line is thick.
 PAINT_MARGIN = 0.5
 
@@ -117,7 +122,7 @@ class Scene:
         """(P, T, 15) bool: inside the image, behind nothing nearer, and no wrist behind its own trunk."""
         width, height = self.camera.size
         xy = self.joints
-        seen = ((xy >= 0) & (xy <= [width - 1, height - 1])).all(-1) & (self.depth > .35)
+        seen = ((xy >= 0) & (xy <= [width - 1, height - 1])).all(-1) & (self.depth > 0.35)
         seen &= ~self._behind_own_trunk()
         for q in range(len(self.occluders)):
             p, t = np.nonzero(self.distance > self.occluder_depth[q][None])
@@ -127,7 +132,7 @@ class Scene:
     def _behind_own_trunk(self) -> np.ndarray:
         """(P, T, 15) bool: a wrist farther away than the trunk's middle and within its outline."""
         middle = self.depth[..., TORSO].mean(-1, keepdims=True)
-        behind = self.depth > middle + .12 * (self.height / 1.75)[:, None, None]
+        behind = self.depth > middle + 0.12 * (self.height / 1.75)[:, None, None]
         rows = np.nonzero(behind.any(-1))
         out = np.zeros(behind.shape, bool)
         out[rows] = behind[rows] & self._in_trunk(rows, self.joints[rows])
@@ -136,9 +141,9 @@ class Scene:
     def _in_trunk(self, rows, xy) -> np.ndarray:
         """Points (N, 15, 2) in the torso of person and frame rows (N,): a capsule from shoulders to hips."""
         corners = self.joints[rows][:, TORSO]
-        radius = .16 * (self.height[rows[0]] / 1.75) * self.camera.focal[rows[1]] / self.distance[rows]
+        radius = 0.16 * (self.height[rows[0]] / 1.75) * self.camera.focal[rows[1]] / self.distance[rows]
         neck, seat = corners[:, :2].mean(1)[:, None], corners[:, 2:].mean(1)[:, None]
-        return near_segments(xy, neck, seat, .75 * radius[:, None]).any(-1)
+        return near_segments(xy, neck, seat, 0.75 * radius[:, None]).any(-1)
 
     def _behind_others(self, seen) -> np.ndarray:
         hidden = np.zeros(seen.shape, bool)
@@ -165,67 +170,90 @@ class Scene:
         t, p = np.nonzero(seen.any(-1).T)
         present = seen[p, t]
         xy = np.where(present[..., None], self.joints[p, frames[t]], 0.0)
-        return people(frame=frames[t], track=p, xy=xy, present=present, head=self.head[p, frames[t]],
-                      box=extent_boxes(xy, present, BOX_MARGIN))
+        return people(
+            frame=frames[t],
+            track=p,
+            xy=xy,
+            present=present,
+            head=self.head[p, frames[t]],
+            box=extent_boxes(xy, present, BOX_MARGIN),
+        )
 
 
 def near_segments(xy, a, b, radius) -> np.ndarray:
     """(N, K, C) bool: point xy (N, K, 2) lies within radius (N, C) of segment a–b (N, C, 2)."""
     along = b - a
-    length = np.maximum((along ** 2).sum(-1), 1e-9)
+    length = np.maximum((along**2).sum(-1), 1e-9)
     dx = xy[:, :, None, 0] - a[:, None, :, 0]
     dy = xy[:, :, None, 1] - a[:, None, :, 1]
     u = np.clip((dx * along[:, None, :, 0] + dy * along[:, None, :, 1]) / length[:, None], 0, 1)
     dx, dy = dx - u * along[:, None, :, 0], dy - u * along[:, None, :, 1]
-    return dx * dx + dy * dy <= (radius ** 2)[:, None]
+    return dx * dx + dy * dy <= (radius**2)[:, None]
 
 
 def inside_quad(xy, corners) -> np.ndarray:
     """(N, K) bool: points xy (N, K, 2) inside the convex quadrilaterals (N, 4, 2), either orientation."""
     edge = np.roll(corners, -1, 1) - corners
-    side = (edge[:, None, :, 0] * (xy[:, :, None, 1] - corners[:, None, :, 1])
-            - edge[:, None, :, 1] * (xy[:, :, None, 0] - corners[:, None, :, 0]))
+    side = edge[:, None, :, 0] * (xy[:, :, None, 1] - corners[:, None, :, 1]) - edge[:, None, :, 1] * (
+        xy[:, :, None, 0] - corners[:, None, :, 0]
+    )
     return (side >= 0).all(-1) | (side <= 0).all(-1)
 
 
 # --- making a scene ------------------------------------------------------------------------------
 
-def random_scene(rng: np.random.Generator, settings: WorldSettings, size: tuple[int, int],
-                 n_frames: int) -> Scene:
+
+def random_scene(rng: np.random.Generator, settings: WorldSettings, size: tuple[int, int], n_frames: int) -> Scene:
     """A scene drawn from the settings; the same generator state gives the same scene."""
     step = rng.choice([2, 3]) if rng.random() < settings.slow else 1
     time = np.arange(n_frames) * step / 25
-    view = camera.random_camera(rng, n_frames, size, settings.pan, settings.shake, settings.shift,
-                                settings.zoom)
+    view = camera.random_camera(rng, n_frames, size, settings.pan, settings.shake, settings.shift, settings.zoom)
     n_people = int(rng.integers(settings.people[0], settings.people[1] + 1))
     cast = random_people(rng, n_people, settings)
     joints, depth = view.project(motion.joints_3d(cast, time))
     things, thing_depth = _occluders(rng, int(rng.integers(0, settings.occluders + 1)), view, settings)
-    return Scene(joints, depth, cast.height, things, thing_depth, view, bool(rng.random() < settings.uniform),
-                 settings.blur, int(rng.integers(2 ** 31)))
+    return Scene(
+        joints,
+        depth,
+        cast.height,
+        things,
+        thing_depth,
+        view,
+        bool(rng.random() < settings.uniform),
+        settings.blur,
+        int(rng.integers(2**31)),
+    )
 
 
 def random_people(rng: np.random.Generator, n: int, settings: WorldSettings) -> motion.Choreography:
     """n people on closed paths about a common place; with some chance the last ones move as one group."""
     near, far = settings.depth
     middle = rng.uniform(near, far)
-    apart, together = rng.uniform(near, far, n), middle + rng.normal(0, .5, n)
+    apart, together = rng.uniform(near, far, n), middle + rng.normal(0, 0.5, n)
     z = np.clip((1 - settings.crowding) * apart + settings.crowding * together, near, far)
-    width = .42 * z
-    spread = width * (1 - .55 * settings.crowding)
-    lane = (rng.permutation(n) + rng.uniform(.2, .8, n)) / n * 2 - 1
-    x = lane * spread + rng.uniform(-.25, .25) * width
-    action = rng.choice(len(motion.ACTIONS), n, p=[.28, .10, .14, .10, .10, .06, .08, .14])
-    pace = settings.liveliness * np.where(action == 1, rng.uniform(1.8, 3.2, n), rng.uniform(.25, 1.3, n))
+    width = 0.42 * z
+    spread = width * (1 - 0.55 * settings.crowding)
+    lane = (rng.permutation(n) + rng.uniform(0.2, 0.8, n)) / n * 2 - 1
+    x = lane * spread + rng.uniform(-0.25, 0.25) * width
+    action = rng.choice(len(motion.ACTIONS), n, p=[0.28, 0.10, 0.14, 0.10, 0.10, 0.06, 0.08, 0.14])
+    pace = settings.liveliness * np.where(action == 1, rng.uniform(1.8, 3.2, n), rng.uniform(0.25, 1.3, n))
     sweeps = rng.random(n) < settings.crossing
-    amplitude = np.stack([np.where(sweeps, rng.uniform(.4, 1.0, n), rng.uniform(.08, .3, n)) * width,
-                          rng.uniform(.15, .7, n)], 1)
-    frequency = np.stack([pace / amplitude[:, 0], pace / amplitude[:, 0] * rng.uniform(.4, 1.6, n)], 1)
+    amplitude = np.stack(
+        [np.where(sweeps, rng.uniform(0.4, 1.0, n), rng.uniform(0.08, 0.3, n)) * width, rng.uniform(0.15, 0.7, n)], 1
+    )
+    frequency = np.stack([pace / amplitude[:, 0], pace / amplitude[:, 0] * rng.uniform(0.4, 1.6, n)], 1)
     cast = motion.Choreography(
-        np.stack([x, z], 1), amplitude, frequency, rng.uniform(0, 2 * np.pi, (n, 2)),
-        rng.normal(1.72, .12, n).clip(1.2, 2.05), rng.normal(1, .05, (n, 4)), action, rng.uniform(.1, .35, n),
-        rng.uniform(.5, 1.6, n) * settings.liveliness,
-        rng.uniform(0, 2 * np.pi, n))
+        np.stack([x, z], 1),
+        amplitude,
+        frequency,
+        rng.uniform(0, 2 * np.pi, (n, 2)),
+        rng.normal(1.72, 0.12, n).clip(1.2, 2.05),
+        rng.normal(1, 0.05, (n, 4)),
+        action,
+        rng.uniform(0.1, 0.35, n),
+        rng.uniform(0.5, 1.6, n) * settings.liveliness,
+        rng.uniform(0, 2 * np.pi, n),
+    )
     return _as_group(rng, cast, n) if rng.random() < settings.groups and n > 2 else cast
 
 
@@ -239,7 +267,7 @@ def _as_group(rng, cast: motion.Choreography, n: int) -> motion.Choreography:
         value[rest] = value[leader]
         copied[name] = value
     centre = cast.path_centre.copy()
-    centre[rest] = centre[leader] + np.stack([.75 * (np.arange(k) - (k - 1) / 2), .12 * np.arange(k)], 1)
+    centre[rest] = centre[leader] + np.stack([0.75 * (np.arange(k) - (k - 1) / 2), 0.12 * np.arange(k)], 1)
     return replace(cast, path_centre=centre, **copied)
 
 
@@ -247,10 +275,10 @@ def _occluders(rng, n: int, view: camera.Camera, settings: WorldSettings):
     """Pillars and tables between camera and people, as flat quadrilaterals facing the camera."""
     corners = np.zeros((n, 1, 4, 3))
     for k in range(n):
-        z = rng.uniform(.55, .8) * settings.depth[0] if rng.random() < .4 else rng.uniform(*settings.depth)
-        tall = rng.random() < .5
-        w, h = (rng.uniform(.2, .45), 3.2) if tall else (rng.uniform(.8, 1.6), rng.uniform(.45, .85))
-        x = rng.uniform(-.5, .5) * z
+        z = rng.uniform(0.55, 0.8) * settings.depth[0] if rng.random() < 0.4 else rng.uniform(*settings.depth)
+        tall = rng.random() < 0.5
+        w, h = (rng.uniform(0.2, 0.45), 3.2) if tall else (rng.uniform(0.8, 1.6), rng.uniform(0.45, 0.85))
+        x = rng.uniform(-0.5, 0.5) * z
         corners[k, 0] = [(x - w / 2, h, z), (x + w / 2, h, z), (x + w / 2, 0, z), (x - w / 2, 0, z)]
     if not n:
         return np.zeros((0, len(view.focal), 4, 2)), np.zeros((0, len(view.focal)))

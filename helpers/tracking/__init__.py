@@ -22,8 +22,9 @@ class Tracker(Protocol):
         """Track ids (N,) ≥ 0, all different, of one frame's N people."""
 
 
-def track(people: People, tracker: Tracker, n_frames: int, frames: Sequence | None = None,
-          which: Sequence[int] | None = None) -> People:
+def track(
+    people: People, tracker: Tracker, n_frames: int, frames: Sequence | None = None, which: Sequence[int] | None = None
+) -> People:
     """The people of one video with the track ids that the tracker gives them, in the same order.
 
     tracker: a fresh one for every video. frames: images, given to `step` where the tracker

@@ -31,9 +31,10 @@ MEAN, SPREAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 def imagenet_body() -> nn.Module:
     """ResNet-18 as trained on ImageNet (PT, DT). Raises WorkbookError where its weights cannot be had."""
-    with redirect_stderr(io.StringIO()):      # torch announces the download there
-        return from_torchvision(lambda: resnet18(weights="IMAGENET1K_V1", progress=False),
-                                "ResNet-18 trained on ImageNet")
+    with redirect_stderr(io.StringIO()):  # torch announces the download there
+        return from_torchvision(
+            lambda: resnet18(weights="IMAGENET1K_V1", progress=False), "ResNet-18 trained on ImageNet"
+        )
 
 
 class CropEncoder:
@@ -57,7 +58,7 @@ class CropEncoder:
         x = (x - torch.tensor(MEAN)[:, None, None]) / torch.tensor(SPREAD)[:, None, None]
         x = self.body.maxpool(self.body.relu(self.body.bn1(self.body.conv1(x))))
         out, known = {}, np.isfinite(boxes).all(1)[:, None]
-        for name in LAYERS[:1 + LAYERS.index(self.layers[-1])]:
+        for name in LAYERS[: 1 + LAYERS.index(self.layers[-1])]:
             x = getattr(self.body, name)(x)
             if name in self.layers:
                 out[name] = x.flatten(1).numpy() * known
@@ -106,8 +107,9 @@ class AppearanceCost:
         try:
             return np.stack([self._known[key] for key in _keys(people)])
         except KeyError as error:
-            raise WorkbookError(f"appearance: frame {error.args[0][0]} has a person whose features were never "
-                                "computed.") from None
+            raise WorkbookError(
+                f"appearance: frame {error.args[0][0]} has a person whose features were never computed."
+            ) from None
 
     def __call__(self, previous: People, current: People) -> np.ndarray:
         if not len(previous) or not len(current):

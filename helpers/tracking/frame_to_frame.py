@@ -26,15 +26,20 @@ class FrameToFrame:
     frames of people, however long the video.
     """
 
-    def __init__(self, cost: Callable[[People, People], np.ndarray] = box_cost, match: Callable = hungarian,
-                 limit: float = np.inf, memory: int = 1):
+    def __init__(
+        self,
+        cost: Callable[[People, People], np.ndarray] = box_cost,
+        match: Callable = hungarian,
+        limit: float = np.inf,
+        memory: int = 1,
+    ):
         if memory < 1:
             raise ValueError(f"memory: expected at least 1 frame, got {memory}")
         self.cost, self.match, self.limit, self.memory = cost, match, limit, memory
         self._next_id = 0
-        self._known = nobody()             # last detection of every remembered track
+        self._known = nobody()  # last detection of every remembered track
         self._ids = np.zeros(0, int)
-        self._age = np.zeros(0, int)       # frames since that detection
+        self._age = np.zeros(0, int)  # frames since that detection
 
     def step(self, frame_people: People, image: np.ndarray | None = None) -> np.ndarray:
         """Track ids (N,) of one frame's people; the image is not used. WorkbookError for a cost of NaN."""
@@ -44,8 +49,10 @@ class FrameToFrame:
             cost = np.asarray(self.cost(self._known, frame_people))
             if np.isnan(cost).any():
                 i, j = np.argwhere(np.isnan(cost))[0]
-                raise WorkbookError(f"tracker: frame {frame_people.frame[j]}: the cost of remembered person {i} and "
-                                    f"detection {j} is not a number.")
+                raise WorkbookError(
+                    f"tracker: frame {frame_people.frame[j]}: the cost of remembered person {i} and "
+                    f"detection {j} is not a number."
+                )
             rows, columns = self.match(cost, self.limit)
             ids[columns] = self._ids[rows]
             linked[rows] = True
@@ -62,3 +69,22 @@ class FrameToFrame:
         self._known = concatenate([self._known[lost], people])
         self._ids = np.concatenate([self._ids[lost], ids])
         self._age = np.concatenate([self._age[lost] + 1, np.zeros(len(ids), int)])
+
+
+class ConstantVelocity(FrameToFrame):
+    """Control: each remembered box is moved on by its track's last displacement before it is compared.
+
+    A track of one frame stays where it is. Memory of one frame, as the tracker beside it.
+    """
+
+    def __init__(self, cost: Callable[[People, People], np.ndarray] | None = None):
+        super().__init__(*[cost] if cost else [])
+        self._boxes: dict[int, np.ndarray] = {}
+
+    def step(self, frame_people: People, image: np.ndarray | None = None) -> np.ndarray:
+        """Track ids (N,) of one frame's people; the image is not used."""
+        ids = super().step(frame_people, image)
+        moved = [box + (box - self._boxes.get(i, box)) for i, box in zip(ids.tolist(), frame_people.box)]
+        self._boxes = dict(zip(ids.tolist(), frame_people.box))
+        self._known = frame_people.replace(box=np.reshape(moved, (-1, 4)))
+        return ids

@@ -17,8 +17,9 @@ from helpers.people import People
 NAMES = {"SORT": "SORTTracker", "ByteTrack": "ByteTrackTracker", "OC-SORT": "OCSORTTracker"}
 
 
-def track_with_library(people: People, name: str, n_frames: int, which: Sequence[int] | None = None,
-                       **settings) -> People:
+def track_with_library(
+    people: People, name: str, n_frames: int, which: Sequence[int] | None = None, **settings
+) -> People:
     """The people of one video with the track ids of a library's tracker, which sees boxes and scores alone.
 
     name: one of `NAMES`; settings: of its constructor, its own defaults but that a track shows
@@ -33,9 +34,13 @@ def track_with_library(people: People, name: str, n_frames: int, which: Sequence
         out = tracker.update(detections(xyxy=people.box[rows], confidence=people.score[rows], class_id=rows))
         ids[out.class_id] = out.tracker_id
         young = [track for track in tracker.tracks if track.tracker_id < 0]
-        first += [(track, row) for row in out.class_id[out.tracker_id < 0] for track in young
-                  if np.allclose(track.get_state_bbox(), people.box[row], atol=1e-3)]
-    for track, row in first:        # tracks that were confirmed in the meantime
+        first += [
+            (track, row)
+            for row in out.class_id[out.tracker_id < 0]
+            for track in young
+            if np.allclose(track.get_state_bbox(), people.box[row], atol=1e-3)
+        ]
+    for track, row in first:  # tracks that were confirmed in the meantime
         ids[row] = track.tracker_id
     alone = (ids < 0) & (np.ones(len(ids), bool) if which is None else np.isin(people.frame, which))
     ids[alone] = ids.max(initial=-1) + 1 + np.arange(alone.sum())

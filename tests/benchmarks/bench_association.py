@@ -41,24 +41,40 @@ def frames_per_second(step, frames, repeats: int = 9) -> float:
 
 
 def main() -> None:
-    print(f"{'people':>6}  {'IoU + Hungarian':>16} {'IoU + greedy':>14} {'tracker step':>13} "
-          f"{'pose PCK':>10} {'OKS':>10} {'joint distance':>15}   frames a second")
+    print(
+        f"{'people':>6}  {'IoU + Hungarian':>16} {'IoU + greedy':>14} {'tracker step':>13} "
+        f"{'pose PCK':>10} {'OKS':>10} {'joint distance':>15}   frames a second"
+    )
     for n in (1, 5, 10, 20, 50):
         frames, tracker = crowds(n), FrameToFrame()
-        rates = [frames_per_second(step, frames) for step in (
-            lambda a, b: hungarian(1 - box_iou(a.box, b.box)), lambda a, b: greedy(box_cost(a, b)),
-            lambda a, b: tracker.step(b), lambda a, b: hungarian(pck_cost(a, b)),
-            lambda a, b: hungarian(oks_cost(a, b)), lambda a, b: hungarian(joint_distance_cost(a, b)))]
-        print(f"{n:6d}  {rates[0]:16,.0f} {rates[1]:14,.0f} {rates[2]:13,.0f} {rates[3]:10,.0f} {rates[4]:10,.0f} {rates[5]:15,.0f}"
-              + (f"   bars {BAR:,} and {POSE_BAR:,}: {'met' if rates[0] >= BAR and min(rates[3:]) >= POSE_BAR else 'missed'}"
-                 if n == 10 else ""))
+        rates = [
+            frames_per_second(step, frames)
+            for step in (
+                lambda a, b: hungarian(1 - box_iou(a.box, b.box)),
+                lambda a, b: greedy(box_cost(a, b)),
+                lambda a, b: tracker.step(b),
+                lambda a, b: hungarian(pck_cost(a, b)),
+                lambda a, b: hungarian(oks_cost(a, b)),
+                lambda a, b: hungarian(joint_distance_cost(a, b)),
+            )
+        ]
+        print(
+            f"{n:6d}  {rates[0]:16,.0f} {rates[1]:14,.0f} {rates[2]:13,.0f} {rates[3]:10,.0f} {rates[4]:10,.0f} {rates[5]:15,.0f}"
+            + (
+                f"   bars {BAR:,} and {POSE_BAR:,}: {'met' if rates[0] >= BAR and min(rates[3:]) >= POSE_BAR else 'missed'}"
+                if n == 10
+                else ""
+            )
+        )
     frames = crowds(10)
     for length in (100, 10_000):
-        tracker, start = FrameToFrame(limit=.9, memory=5), time.perf_counter()
+        tracker, start = FrameToFrame(limit=0.9, memory=5), time.perf_counter()
         for t in range(length):
             tracker.step(frames[t % len(frames)])
-        print(f"after {length:6,d} frames: {length / (time.perf_counter() - start):9,.0f} frames a second, "
-              f"{len(tracker._known)} remembered")
+        print(
+            f"after {length:6,d} frames: {length / (time.perf_counter() - start):9,.0f} frames a second, "
+            f"{len(tracker._known)} remembered"
+        )
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import time
 import numpy as np
 
 from helpers import evaluation
-from helpers.datasets.posetrack import write_posetrack18
+from helpers.datasets.posetrack_writing import write_posetrack18
 from helpers.people import Video, people
 
 OFFICIAL_AP, OFFICIAL_MOT, OFFICIAL_LOAD = 1.9, 3.8, 1.3
@@ -27,10 +27,15 @@ def noisy_set(n_videos=10, n_frames=60, n_people=6, seed=0):
         frame, track = np.repeat(np.arange(n_frames), n_people), np.tile(np.arange(n_people), n_frames)
         centre = rng.uniform(0, 1000, (n_people, 2)) + np.cumsum(rng.normal(0, 5, (n_frames, n_people, 2)), 0)
         xy = centre.reshape(n, 1, 2) + rng.uniform(-60, 60, (n, 15, 2))
-        gt = people(frame=frame, track=track, xy=xy, present=rng.random((n, 15)) > .2, head=np.full(n, 24.))
-        seen = rng.random(n) > .1
-        pr = people(frame=frame, track=track + 50 * (rng.random(n) < .03), xy=xy + rng.normal(0, 5, xy.shape),
-                    present=rng.random((n, 15)) > .1, joint_score=rng.random((n, 15)))[seen]
+        gt = people(frame=frame, track=track, xy=xy, present=rng.random((n, 15)) > 0.2, head=np.full(n, 24.0))
+        seen = rng.random(n) > 0.1
+        pr = people(
+            frame=frame,
+            track=track + 50 * (rng.random(n) < 0.03),
+            xy=xy + rng.normal(0, 5, xy.shape),
+            present=rng.random((n, 15)) > 0.1,
+            joint_score=rng.random((n, 15)),
+        )[seen]
         truth.append(Video(f"{v:06d}_mpii_val", (0, 0), np.ones(n_frames, bool), gt))
         predictions.append(pr)
     return truth, predictions
@@ -52,14 +57,18 @@ def main():
     mot = best(lambda: evaluation.clear_mot(truth, predictions, True))
     both = best(lambda: evaluation.evaluate(truth, predictions, True))
     print(f"AP {ap * 1e3:.1f} ms, {OFFICIAL_AP / ap:.0f}x; MOT {mot * 1e3:.1f} ms, {OFFICIAL_MOT / mot:.0f}x")
-    print(f"everything, HOTA included: {both * 1e3:.1f} ms, {(OFFICIAL_AP + OFFICIAL_MOT) / both:.0f}x the official AP + MOT")
+    print(
+        f"everything, HOTA included: {both * 1e3:.1f} ms, {(OFFICIAL_AP + OFFICIAL_MOT) / both:.0f}x the official AP + MOT"
+    )
     with tempfile.TemporaryDirectory() as folder:
         write_posetrack18(f"{folder}/truth", truth)
         write_posetrack18(f"{folder}/predictions", truth, predictions)
         command = [sys.executable, "-m", "helpers", "evaluate", f"{folder}/truth", f"{folder}/predictions"]
         whole = best(lambda: subprocess.run(command, check=True, capture_output=True), 5)
     official = OFFICIAL_AP + OFFICIAL_MOT + OFFICIAL_LOAD
-    print(f"the whole command: {whole:.2f} s, {official / whole:.0f}x the official {official:.1f} s without its start-up")
+    print(
+        f"the whole command: {whole:.2f} s, {official / whole:.0f}x the official {official:.1f} s without its start-up"
+    )
     for n in (60, 120, 240, 480):
         seconds = best(lambda: evaluation.evaluate(*noisy_set(4, n)), 3)
         print(f"4 videos x {n} frames: {seconds / n * 1e3:.3f} ms a frame")

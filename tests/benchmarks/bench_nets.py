@@ -12,14 +12,13 @@ import numpy as np
 import torch
 from torchvision.models import resnet18
 from torchvision.models.detection import KeypointRCNN
-from torchvision.models.detection.backbone_utils import _resnet_fpn_extractor
 from torchvision.models.detection.anchor_utils import AnchorGenerator
+from torchvision.models.detection.backbone_utils import _resnet_fpn_extractor
 
 from helpers.nets import inflate, keypoint_rcnn, resnet, tubes
 from helpers.skeleton import N_JOINTS
 
-FULL = keypoint_rcnn.KeypointRcnnConfig(resnet.BodyConfig(18), short_side=180, long_side=320, rois=64,
-                                        proposals=100)
+FULL = keypoint_rcnn.KeypointRcnnConfig(resnet.BodyConfig(18), short_side=180, long_side=320, rois=64, proposals=100)
 
 
 def torchvisions():
@@ -27,9 +26,19 @@ def torchvisions():
     backbone = _resnet_fpn_extractor(resnet18(weights=None), 5)
     keypoint_rcnn.freeze_norm(backbone)
     anchors = AnchorGenerator(tuple((s,) for s in FULL.anchor_sizes), (FULL.anchor_ratios,) * 5)
-    return KeypointRCNN(backbone, 2, FULL.short_side, FULL.long_side, rpn_anchor_generator=anchors,
-                        num_keypoints=N_JOINTS, rpn_pre_nms_top_n_train=200, rpn_post_nms_top_n_train=100,
-                        rpn_pre_nms_top_n_test=100, rpn_post_nms_top_n_test=100, box_batch_size_per_image=64)
+    return KeypointRCNN(
+        backbone,
+        2,
+        FULL.short_side,
+        FULL.long_side,
+        rpn_anchor_generator=anchors,
+        num_keypoints=N_JOINTS,
+        rpn_pre_nms_top_n_train=200,
+        rpn_post_nms_top_n_train=100,
+        rpn_pre_nms_top_n_test=100,
+        rpn_post_nms_top_n_test=100,
+        box_batch_size_per_image=64,
+    )
 
 
 def in_turn(*functions, repeats=7):
@@ -50,8 +59,13 @@ def main():
     frames = [rng.integers(0, 256, (180, 320, 3), dtype=np.uint8) for _ in range(2)]
     images = [keypoint_rcnn.image_tensor(f) for f in frames]
     xy = torch.rand(1, N_JOINTS, 2) * torch.tensor([30.0, 90.0]) + 40
-    wanted = [{"boxes": torch.tensor([[40.0, 40, 70, 130]]), "labels": torch.ones(1, dtype=torch.int64),
-               "keypoints": torch.cat([xy, torch.ones(1, N_JOINTS, 1)], -1)}] * 2
+    wanted = [
+        {
+            "boxes": torch.tensor([[40.0, 40, 70, 130]]),
+            "labels": torch.ones(1, dtype=torch.int64),
+            "keypoints": torch.cat([xy, torch.ones(1, N_JOINTS, 1)], -1),
+        }
+    ] * 2
     ours, theirs = keypoint_rcnn.build(FULL), torchvisions().eval()
     theirs.load_state_dict(dict(zip(theirs.state_dict(), ours.state_dict().values())))
     theirs.roi_heads.score_thresh = 0.05

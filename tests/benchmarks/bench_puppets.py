@@ -27,8 +27,9 @@ def main():
     truth = best(lambda: sum(map(len, make())))
     made = puppets.videos("train", 3, settings=six)
     pixels = best(lambda: sum(1 for video in made for _ in video.frames))
-    print(f"ground truth {truth:.0f} frames/s ({truth / 5000:.1f}x the bar), "
-          f"rendered {pixels:.0f} ({pixels / 150:.1f}x)")
+    print(
+        f"ground truth {truth:.0f} frames/s ({truth / 5000:.1f}x the bar), rendered {pixels:.0f} ({pixels / 150:.1f}x)"
+    )
 
 
 if __name__ == "__main__":

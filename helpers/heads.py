@@ -11,6 +11,8 @@ import numpy as np
 from helpers.people import People
 from helpers.skeleton import INDEX
 
+#: PCKh's head size is this share of the head box's diagonal.
+HEAD_SHARE = 0.6
 #: Head size / distance head_bottom–head_top in PoseTrack'18: the two joints lie exactly 0.7 diagonals
 #: apart in all 14 persons of the public sample, so it is 0.6 / 0.7.
 POSETRACK18_HEAD = 0.6 / 0.7
@@ -30,8 +32,7 @@ def head_sizes(persons: People, share: float) -> np.ndarray:
     distance = np.linalg.norm(persons.xy[:, bottom] - persons.xy[:, top], axis=-1)
     both = persons.present[:, bottom] & persons.present[:, top] & (distance > 0)
     size = np.where(both, share * distance, np.nan)
-    medians = {track: np.median(size[both & (persons.track == track)])
-               for track in np.unique(persons.track[both])}
+    medians = {track: np.median(size[both & (persons.track == track)]) for track in np.unique(persons.track[both])}
     typical = np.median(list(medians.values())) if medians else np.nan
     for i in np.flatnonzero(~both):
         size[i] = medians.get(persons.track[i], typical)

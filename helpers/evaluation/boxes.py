@@ -73,33 +73,10 @@ def box_average_precision(samples: BoxSamples, weights: np.ndarray | None = None
     return float(np.sum(np.diff(np.r_[0.0, hits / positives]) * envelope))
 
 
-def precision_recall(samples: BoxSamples, threshold: float,
-                     weights: np.ndarray | None = None) -> tuple[float, float]:
+def precision_recall(samples: BoxSamples, threshold: float, weights: np.ndarray | None = None) -> tuple[float, float]:
     """Precision and recall in [0, 1] of the boxes that score at least threshold; NaN where undefined."""
     w = np.ones(len(samples.annotated)) if weights is None else np.asarray(weights, float)
     weight = w[samples.video] * (samples.score >= threshold)
     right, predicted, positives = weight @ samples.hit, weight.sum(), w @ samples.annotated
     ratio = lambda a, b: float(a / b) if b else float("nan")
     return ratio(right, predicted), ratio(right, positives)
-
-
-# --- the two claims of LT-T2 ----------------------------------------------------------------------
-
-def over_seeds(runs: Sequence[BoxSamples], threshold: float, videos: np.ndarray | None = None,
-               seeds: np.ndarray | None = None) -> np.ndarray:
-    """(precision, recall) in per cent, mean over training runs; weights of videos and of runs."""
-    return 100 * np.average([precision_recall(run, threshold, videos) for run in runs], 0, seeds)
-
-
-def least_precision_gain(pyramid: Sequence[BoxSamples], rfcn: Sequence[BoxSamples], videos=None,
-                         seeds=None) -> float:
-    """LT-C1: the smallest gain in precision of the pyramid over R-FCN, of all thresholds, in points."""
-    gains = [over_seeds(pyramid, t, videos, seeds) - over_seeds(rfcn, t, videos, seeds) for t in THRESHOLDS]
-    return min(gain[0] for gain in gains)
-
-
-def least_recall_order(pyramid: Sequence[BoxSamples], rfcn: Sequence[BoxSamples], videos=None,
-                       seeds=None) -> float:
-    """LT-C2: the smallest of R-FCN − pyramid up to 0.3 and pyramid − R-FCN from 0.4, in recall, in points."""
-    gains = [over_seeds(pyramid, t, videos, seeds) - over_seeds(rfcn, t, videos, seeds) for t in THRESHOLDS]
-    return min(-gain[1] if t <= 0.3 else gain[1] for gain, t in zip(gains, THRESHOLDS))

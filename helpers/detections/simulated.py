@@ -14,7 +14,7 @@ import numpy as np
 from scipy.signal import lfilter
 from scipy.special import expit, ndtr
 
-from helpers.people import People, Video, concatenate, extent_boxes, nobody, people
+from helpers.people import BOX_MARGIN, People, Video, concatenate, extent_boxes, nobody, people
 from helpers.skeleton import GROUPS, JOINTS, N_JOINTS
 
 
@@ -42,18 +42,37 @@ class DetectorNoise:
 
 
 #: Ends of limbs are harder: factors of the jitter, in the order of the published column groups.
-GROUP_FACTOR = {"Head": .7, "Shoulder": .8, "Elbow": 1.2, "Wrist": 1.7, "Hip": 1.2, "Knee": 1.3, "Ankle": 1.7}
+GROUP_FACTOR = {"Head": 0.7, "Shoulder": 0.8, "Elbow": 1.2, "Wrist": 1.7, "Hip": 1.2, "Knee": 1.3, "Ankle": 1.7}
+
 _FACTOR = np.array([next(GROUP_FACTOR[g] for g, names in GROUPS.items() if j in names) for j in JOINTS])
+
 #: Mean log-odds of the score of a fully visible person.
 SURE = 6.0
+
 #: Correlation from one labelled frame to the next of whether a person is missed, and of its score.
 PERSISTENCE = 0.95
-#: Margin of the boxes, a share of the joints' extent a side, as in PoseTrack'18.
-BOX_MARGIN = 0.15
+
+
 #: Where joints lie in an upright person's box, as shares of its width and height, for guessing.
-_TEMPLATE = np.array([
-    (.35, .95), (.38, .74), (.40, .52), (.60, .52), (.62, .74), (.65, .95), (.22, .52), (.25, .38),
-    (.32, .22), (.68, .22), (.75, .38), (.78, .52), (.50, .16), (.50, .09), (.50, .02)])
+_TEMPLATE = np.array(
+    [
+        (0.35, 0.95),
+        (0.38, 0.74),
+        (0.40, 0.52),
+        (0.60, 0.52),
+        (0.62, 0.74),
+        (0.65, 0.95),
+        (0.22, 0.52),
+        (0.25, 0.38),
+        (0.32, 0.22),
+        (0.68, 0.22),
+        (0.75, 0.38),
+        (0.78, 0.52),
+        (0.50, 0.16),
+        (0.50, 0.09),
+        (0.50, 0.02),
+    ]
+)
 
 
 def simulate_detections(video: Video, seed: int, noise: DetectorNoise = DetectorNoise()) -> People:
@@ -69,7 +88,7 @@ def simulate_detections(video: Video, seed: int, noise: DetectorNoise = Detector
     found = _predict(rng, seen, truth, noise)
     again = rng.random(len(seen)) < noise.duplicates
     twice = _predict(rng, seen[again], truth, noise)
-    twice = twice.replace(score=.9 * twice.score, joint_score=.8 * twice.joint_score)
+    twice = twice.replace(score=0.9 * twice.score, joint_score=0.8 * twice.joint_score)
     everyone = concatenate([found, twice, _false_alarms(rng, truth, video, noise)])
     return everyone[np.lexsort((rng.random(len(everyone)), everyone.frame))]
 
@@ -80,7 +99,7 @@ def _lasting_normal(rng, p: People) -> np.ndarray:
     for identity in np.unique(p.track):
         rows = np.flatnonzero(p.track == identity)
         rows = rows[np.argsort(p.frame[rows], kind="stable")]
-        steps = rng.normal(0, np.sqrt(1 - PERSISTENCE ** 2), len(rows))
+        steps = rng.normal(0, np.sqrt(1 - PERSISTENCE**2), len(rows))
         steps[0] = rng.normal()
         out[rows] = lfilter([1], [1, -PERSISTENCE], steps)
     return out
@@ -89,22 +108,22 @@ def _lasting_normal(rng, p: People) -> np.ndarray:
 def _predict(rng, seen: People, truth: People, noise: DetectorNoise) -> People:
     """One noisy pose for each person seen."""
     n = len(seen)
-    difficulty = rng.lognormal(0, .35, (n, 1))
+    difficulty = rng.lognormal(0, 0.35, (n, 1))
     far = np.where(rng.random((n, N_JOINTS)) < noise.outliers, 4.0, 1.0)
     spread = noise.jitter * _FACTOR * difficulty * far
     error = rng.normal(0, 1, (n, N_JOINTS, 2)) * spread[..., None]
     xy = seen.xy + error * seen.head[:, None, None]
     off = np.linalg.norm(error, axis=-1)
     xy, off = _swap(rng, xy, off, seen, truth, noise)
-    known = truth.present.any(0)                  # a data set without noses has no nose to guess
+    known = truth.present.any(0)  # a data set without noses has no nose to guess
     guess = ~seen.present & known & (rng.random((n, N_JOINTS)) < noise.guessed)
     xy = np.where(guess[..., None], _guesses(rng, seen), xy)
-    own = .92 - .55 * off + rng.normal(0, .13, (n, N_JOINTS))
-    score = np.where(guess, rng.normal(.42, .16, (n, N_JOINTS)), own)
+    own = 0.92 - 0.55 * off + rng.normal(0, 0.13, (n, N_JOINTS))
+    score = np.where(guess, rng.normal(0.42, 0.16, (n, N_JOINTS)), own)
     present = seen.present | guess
     # Person scores are those of a softmax: nearly all close to 1, and 0.95 is where choices are made.
     sure = SURE - 4 * (1 - seen.present.mean(1)) + 1.2 * _lasting_normal(rng, seen)
-    person = expit(sure - (difficulty[:, 0] - 1) + rng.normal(0, .5, n))
+    person = expit(sure - (difficulty[:, 0] - 1) + rng.normal(0, 0.5, n))
     return _detections(seen.frame, xy, present, score, person)
 
 
@@ -117,17 +136,17 @@ def _swap(rng, xy, off, seen: People, truth: People, noise: DetectorNoise):
         distance = np.linalg.norm(others.xy[None] - me.xy[:, None], axis=-1) / me.head[:, None, None]
         valid = others.present[None] & me.present[:, None] & (others.track != me.track[:, None])[..., None]
         distance = np.where(valid, distance, np.inf)
-        nearest = distance.argmin(1)                                       # (people here, 15)
+        nearest = distance.argmin(1)  # (people here, 15)
         taken = (distance.min(1) < 1.0) & drawn[here]
         shift = others.xy[nearest, np.arange(N_JOINTS)] - me.xy
         xy[here] += np.where(taken[..., None], shift, 0.0)
-        off[here] *= np.where(taken, .4, 1.0)      # a neighbour's joint looks as good as one's own
+        off[here] *= np.where(taken, 0.4, 1.0)  # a neighbour's joint looks as good as one's own
     return xy, off
 
 
 def _guesses(rng, seen: People) -> np.ndarray:
     low, size = seen.box[:, None, :2], (seen.box[:, 2:] - seen.box[:, :2])[:, None]
-    return low + size * (_TEMPLATE + rng.normal(0, .06, (len(seen), N_JOINTS, 2)))
+    return low + size * (_TEMPLATE + rng.normal(0, 0.06, (len(seen), N_JOINTS, 2)))
 
 
 def _false_alarms(rng, truth: People, video: Video, noise: DetectorNoise) -> People:
@@ -141,23 +160,17 @@ def _false_alarms(rng, truth: People, video: Video, noise: DetectorNoise) -> Peo
     place = rng.uniform(corner.min(0), corner.max(0), (len(frames), 2))
     middle = (model.box[:, :2] + model.box[:, 2:]) / 2
     xy = model.xy + (place - middle)[:, None]
-    score = rng.normal(.40, .17, (len(frames), N_JOINTS))
+    score = rng.normal(0.40, 0.17, (len(frames), N_JOINTS))
     return _detections(frames, xy, model.present, score, expit(rng.normal(0, 2, len(frames))))
 
 
 def _detections(frame, xy, present, joint_score, score) -> People:
     xy = np.where(present[..., None], xy, 0.0)
-    return people(frame=frame, xy=xy, present=present, box=extent_boxes(xy, present, BOX_MARGIN),
-                  joint_score=np.where(present, joint_score.clip(.01, .99), 0), score=score.clip(.001, .999))
-
-
-def keep_confident(detections: People, person: float = 0.0, joint: float = 0.0, area: float = 0.0) -> People:
-    """Drop people scored below `person` or with a box below `area` px², and joints scored below `joint`.
-
-    Who has no joint left goes too. −inf keeps joints that have no score.
-    """
-    sides = (detections.box[:, 2:] - detections.box[:, :2]).clip(min=0)
-    kept = detections[(detections.score >= person) & ~(sides.prod(1) < area)]
-    if joint > -np.inf:
-        kept = kept.replace(present=kept.present & (kept.joint_score >= joint))
-    return kept[kept.present.any(1)]
+    return people(
+        frame=frame,
+        xy=xy,
+        present=present,
+        box=extent_boxes(xy, present, BOX_MARGIN),
+        joint_score=np.where(present, joint_score.clip(0.01, 0.99), 0),
+        score=score.clip(0.001, 0.999),
+    )

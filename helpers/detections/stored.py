@@ -15,11 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
-from helpers import WorkbookError
+from helpers import WorkbookError, places
 from helpers.people import People, concatenate, people
 from helpers.skeleton import N_JOINTS
 
-FOLDER = Path(__file__).resolve().parents[2] / "data" / "predictions"
+FOLDER = places.PREDICTIONS
 #: Steps of a pixel in which boxes are kept, of one in which scores are, and of one in which logits are.
 BOX_STEPS, SCORE_STEPS, LOGIT_STEPS = 32, 65535, 16
 
@@ -31,12 +31,17 @@ def save(path: Path, predictions: dict[str, People], **facts) -> Path:
     a detector without keypoint head gives them. Raises ValueError otherwise.
     """
     path, found = Path(path), concatenate(list(predictions.values()))
-    arrays = {"frame": found.frame.astype(np.uint16),
-              "box": np.round(found.box * BOX_STEPS).astype(np.int16),
-              "score": np.round(found.score * SCORE_STEPS).astype(np.uint16)}
+    arrays = {
+        "frame": found.frame.astype(np.uint16),
+        "box": np.round(found.box * BOX_STEPS).astype(np.int16),
+        "score": np.round(found.score * SCORE_STEPS).astype(np.uint16),
+    }
     if found.present.any():
-        arrays |= {"cells": _cells(found.box).astype(np.uint16), "place": _places(path.name, found),
-                   "logit": np.round(found.joint_score * LOGIT_STEPS).astype(np.int16)}
+        arrays |= {
+            "cells": _cells(found.box).astype(np.uint16),
+            "place": _places(path.name, found),
+            "logit": np.round(found.joint_score * LOGIT_STEPS).astype(np.int16),
+        }
     about = {"facts": facts, "videos": {name: len(part) for name, part in predictions.items()}}
     arrays["about"] = np.frombuffer(json.dumps(about).encode(), np.uint8)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -50,7 +55,7 @@ def _write(path: Path, arrays: dict[str, np.ndarray]) -> None:
     """An .npz packed by LZMA, a fifth smaller than numpy's own; `np.load` reads it."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as file:
         for name, values in arrays.items():
-            entry = zipfile.ZipInfo(f"{name}.npy")      # without a date: the same bytes every time
+            entry = zipfile.ZipInfo(f"{name}.npy")  # without a date: the same bytes every time
             entry.compress_type = zipfile.ZIP_LZMA
             with file.open(entry, "w") as member:
                 np.lib.format.write_array(member, np.ascontiguousarray(values), allow_pickle=False)
@@ -95,8 +100,9 @@ def _people(frame, box, score, cells=None, place=None, logit=None) -> People:
         return people(frame=frame, box=box, score=score / SCORE_STEPS)
     step = _sides(box) / cells
     xy = box[:, None, :2] + (place + 0.5) * step[:, None]
-    return people(frame=frame, box=box, score=score / SCORE_STEPS, joint_score=logit / LOGIT_STEPS,
-                  xy=xy.reshape(-1, N_JOINTS, 2))
+    return people(
+        frame=frame, box=box, score=score / SCORE_STEPS, joint_score=logit / LOGIT_STEPS, xy=xy.reshape(-1, N_JOINTS, 2)
+    )
 
 
 def _sides(box: np.ndarray) -> np.ndarray:

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import linear_sum_assignment
 
-from helpers.datasets.heads import POSETRACK18_HEAD, head_sizes
 from helpers.geometry import box_iou
+from helpers.heads import POSETRACK18_HEAD, head_sizes
 from helpers.people import People, Video, extent_boxes
 from helpers.skeleton import INDEX, N_JOINTS
 
@@ -28,12 +28,20 @@ GAPS = (1, 4, 8)
 OVERLAP = 0.2
 _COMMON = np.arange(N_JOINTS) != INDEX["nose"]
 STATISTICS = {
-    "people per frame": FACTOR, "speed, median (head sizes/frame)": FACTOR, "speed, 90th percentile": FACTOR,
-    "joints annotated (share)": FACTOR, "joints not annotated (share)": FACTOR,
-    "pairs of people overlapping (share)": FACTOR, "box IoU of pairs, mean": FACTOR,
-    "track length (frames)": FACTOR, "track length (share of the video)": FACTOR,
-    **{f"mislinked by {cost}, {gap} frame{'s' * (gap > 1)} (%)": LINK_FACTOR
-       for gap in GAPS for cost in ("box IoU", "joint distance")},
+    "people per frame": FACTOR,
+    "speed, median (head sizes/frame)": FACTOR,
+    "speed, 90th percentile": FACTOR,
+    "joints annotated (share)": FACTOR,
+    "joints not annotated (share)": FACTOR,
+    "pairs of people overlapping (share)": FACTOR,
+    "box IoU of pairs, mean": FACTOR,
+    "track length (frames)": FACTOR,
+    "track length (share of the video)": FACTOR,
+    **{
+        f"mislinked by {cost}, {gap} frame{'s' * (gap > 1)} (%)": LINK_FACTOR
+        for gap in GAPS
+        for cost in ("box IoU", "joint distance")
+    },
 }
 
 
@@ -46,9 +54,17 @@ def statistics(videos: Sequence[Video]) -> dict[str, float]:
     annotated = np.concatenate([p.present[:, _COMMON].mean(1) for p in truths]).mean()
     lengths = [np.unique(p.track, return_counts=True)[1] for p in truths]
     shares = np.concatenate([length / n for length, n in zip(lengths, labelled)])
-    values = [sum(map(len, truths)) / sum(labelled), np.median(speed), np.quantile(speed, .9), annotated,
-              1 - annotated, (overlap > OVERLAP).mean(), overlap.mean(), np.concatenate(lengths).mean(),
-              shares.mean()]
+    values = [
+        sum(map(len, truths)) / sum(labelled),
+        np.median(speed),
+        np.quantile(speed, 0.9),
+        annotated,
+        1 - annotated,
+        (overlap > OVERLAP).mean(),
+        overlap.mean(),
+        np.concatenate(lengths).mean(),
+        shares.mean(),
+    ]
     links = [100 * mislinked(truths, gap, cost) for gap in GAPS for cost in (box_cost, joint_cost)]
     return dict(zip(STATISTICS, map(float, values + links), strict=True))
 
@@ -127,16 +143,15 @@ def calibration_figure(table: pd.DataFrame):
     figure, axes = plt.subplots(figsize=(8, 5.2), layout="constrained")
     for y, name in enumerate(table.index[::-1]):
         low, high = real.loc[name].min(), real.loc[name].max()
-        if not low > 0:     # no real data, or none of a rare thing in them: no place on this axis
+        if not low > 0:  # no real data, or none of a rare thing in them: no place on this axis
             continue
         middle, allowed = np.sqrt(low * high), table.loc[name, "allowed"]
         lowest = low / allowed / middle
-        axes.barh(y, high * allowed / middle - lowest, left=lowest, height=.7, color=".93")
-        axes.barh(y, max(high - low, .02 * middle) / middle, left=low / middle, height=.7, color=".6")
+        axes.barh(y, high * allowed / middle - lowest, left=lowest, height=0.7, color=".93")
+        axes.barh(y, max(high - low, 0.02 * middle) / middle, left=low / middle, height=0.7, color=".6")
         axes.plot(table.loc[name, "puppets"] / middle, y, "o", color="tab:blue", ms=8)
     axes.set_yticks(range(len(table)), table.index[::-1])
     axes.set_xscale("log", base=2)
-    axes.set_xlabel("multiples of the real sets' middle\n"
-                    "(grey: SoMoF to Bonn, light grey: allowed, blue: puppets)")
+    axes.set_xlabel("multiples of the real sets' middle\n(grey: SoMoF to Bonn, light grey: allowed, blue: puppets)")
     axes.spines[["top", "right"]].set_visible(False)
     return figure

@@ -18,6 +18,7 @@ def png(picture) -> bytes:
     """PNG bytes of a Figure (which is closed) or of an uint8 H×W×3 RGB image."""
     if isinstance(picture, np.ndarray):
         import cv2
+
         return cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1].tobytes()
     buffer = io.BytesIO()
     picture.savefig(buffer, dpi=80, format="png", metadata={"Software": None})
@@ -54,8 +55,15 @@ class Sliders(ipywidgets.VBox):
 def _slider(name, low, high, step, start):
     whole = all(isinstance(v, (int, np.integer)) for v in (low, high, step, start))
     kind = ipywidgets.IntSlider if whole else ipywidgets.FloatSlider
-    return kind(value=start, min=low, max=high, step=step, description=name.replace("_", " "),
-                continuous_update=False, style={"description_width": "initial"})
+    return kind(
+        value=start,
+        min=low,
+        max=high,
+        step=step,
+        description=name.replace("_", " "),
+        continuous_update=False,
+        style={"description_width": "initial"},
+    )
 
 
 def scrub(draw: Callable[[int], object], n: int, start: int = 0, label: str = "frame") -> Sliders:

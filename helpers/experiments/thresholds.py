@@ -14,15 +14,17 @@ import numpy as np
 from scipy.special import expit, logit
 
 from helpers import evaluation
+from helpers.detections.filters import keep_confident
+from helpers.experiments.runs import Measured
 from helpers.ledger import Result, paired_bootstrap
 from helpers.people import People, Video
-from helpers.skeleton import N_JOINTS, group_means
+from helpers.skeleton import N_JOINTS
 from helpers.tracking import track
-from helpers.tracking.detections import keep_confident
 from helpers.tracking.frame_to_frame import FrameToFrame
 
 #: Detect-and-Track's code never exports a box scored below this, and never links one smaller (px²).
 EXPORT, AREA = 0.5, 50.0
+
 #: The rows of PT-T2, and of KT-T4, whose keypoint scores lie in [0, 1].
 BOX, KEYTRACK = (0.0, 0.5, 0.9, 0.95), (0.05, 0.35, 0.5, 0.57, 0.6)
 
@@ -54,96 +56,13 @@ def exported(linked: People, setting: Setting) -> People:
     return keep_confident(linked, setting.export, setting.joint)
 
 
-class Measured:
-    """AP and CLEAR-MOT of S runs on the same V videos at one setting. people: S lists of V People, linked.
-
-    AP ranks a joint by its box's score, as Detect-and-Track's export does, or by its own.
-    Every number is in per cent, a mean over the joints that are annotated at all; videos
-    (V,) and seeds (S,) say how often each counts in a bootstrap resample.
-    """
-
-    def __init__(self, videos: Sequence[Video], people: Sequence[Sequence[People]]):
-        # All runs at once, as if they were other videos: the evaluation steps through time only once.
-        counts = evaluation.clear_mot([v for _ in people for v in videos], [p for run in people for p in run])
-        self.counts = {name: getattr(counts, name).reshape(len(people), len(videos), N_JOINTS)
-                       for name in evaluation.MotCounts.__dataclass_fields__}
-        self._videos, self._people = videos, people
-        self._samples, self._known = {}, {}
-
-    def ap_of_joints(self, videos=None, seeds=None, rank: str = "box") -> np.ndarray:
-        """AP of each joint (15,), the mean over runs; NaN for joints that nobody annotated."""
-        n = len(self._people)
-        seeds = np.ones(n) if seeds is None else np.asarray(seeds, float)
-        runs = [self._ap(run, videos, rank) if seeds[run] else np.zeros(N_JOINTS) for run in range(n)]
-        annotated = self.counts["objects"].sum((0, 1)) > 0
-        return np.where(annotated, seeds @ runs / seeds.sum(), np.nan)
-
-    def _ap(self, run: int, videos, rank: str) -> np.ndarray:
-        key = rank, run, None if videos is None else np.asarray(videos, float).tobytes()
-        if key not in self._known:      # several claims draw the same videos
-            self._known[key] = np.nan_to_num(evaluation.average_precision(self._ranked(run, rank), videos))
-        return self._known[key]
-
-    def _ranked(self, run: int, rank: str):
-        if (run, rank) not in self._samples:
-            people = self._people[run]
-            if rank == "box":
-                people = [p.replace(joint_score=np.repeat(p.score[:, None], N_JOINTS, 1)) for p in people]
-            self._samples[run, rank] = evaluation.ap_samples(evaluation.pair_up(self._videos, people))
-        return self._samples[run, rank]
-
-    def totals(self, videos=None, seeds=None) -> evaluation.MotCounts:
-        """Counts of the joints (15,) over runs and videos."""
-        runs, n = self.counts["objects"].shape[:2]
-        seeds, videos = (np.ones(m) if w is None else w for m, w in ((runs, seeds), (n, videos)))
-        weights = np.outer(seeds, videos)
-        return evaluation.MotCounts(**{name: np.tensordot(weights, c, 2) for name, c in self.counts.items()})
-
-    def ap(self, videos=None, seeds=None, rank: str = "box") -> float:
-        """mAP."""
-        return float(np.nanmean(self.ap_of_joints(videos, seeds, rank)))
-
-    def mota(self, videos=None, seeds=None) -> float:
-        """MOTA."""
-        return float(np.nanmean(evaluation.mota(self.totals(videos, seeds))))
-
-    def precision(self, videos=None, seeds=None) -> float:
-        """Share of exported joints that are right."""
-        return _mean(evaluation.precision(self.totals(videos, seeds)))
-
-    def recall(self, videos=None, seeds=None) -> float:
-        """Share of annotated joints that are found."""
-        return _mean(evaluation.recall(self.totals(videos, seeds)))
-
-    def switches(self, videos=None, seeds=None) -> float:
-        """Switches as a share of the annotated joints, as KT-T4 prints them."""
-        whole = self.totals(videos, seeds)
-        return _mean(100 * whole.switches / np.where(whole.objects > 0, whole.objects, np.nan))
-
-    def mota_of_groups(self, videos=None, seeds=None) -> dict[str, float]:
-        """MOTA of Head … Ankle and Total."""
-        return group_means(evaluation.mota(self.totals(videos, seeds)))
-
-    def row(self) -> dict[str, float]:
-        """A row as PT-T2 and DT-T1 print it."""
-        out = {f"mAP {g}": value for g, value in group_means(self.ap_of_joints()).items()}
-        out |= {f"MOTA {g}": value for g, value in self.mota_of_groups().items()}
-        motp = _mean(evaluation.motp(self.totals()))
-        return out | {"MOTP": motp, "Prec": self.precision(), "Rec": self.recall()}
-
-
-def _mean(values: np.ndarray) -> float:
-    return float(np.nanmean(values))
-
-
 class Sweep:
     """The same detections at any setting: S lists of V People; every setting is measured once.
 
     labelled: the detections are of labelled frames only, and only those are linked.
     """
 
-    def __init__(self, videos: Sequence[Video], detections: Sequence[Sequence[People]],
-                 labelled: bool = False):
+    def __init__(self, videos: Sequence[Video], detections: Sequence[Sequence[People]], labelled: bool = False):
         self.videos, self.detections, self._labelled = videos, detections, labelled
         self._linked, self._measured = {}, {}
 
@@ -163,8 +82,6 @@ class Sweep:
             self._measured[key] = Measured(self.videos, people)
         return self._measured[key]
 
-
-# --- which joints are right ---------------------------------------------------------------------
 
 #: What becomes of a predicted joint. LEFT_OUT: of a person who was found, but nobody annotated it.
 NOT_COUNTED, RIGHT, MISPLACED, LEFT_OUT, NOBODY = range(5)
@@ -246,10 +163,9 @@ def score_at(probability, curve: tuple[float, float]):
     return (logit(probability) - curve[0]) / curve[1]
 
 
-# --- one threshold for another network -----------------------------------------------------------
-
-def regret(sweeps: dict[str, Sweep], thresholds: Sequence[float], folds: Sequence[np.ndarray],
-           joints: dict[str, float]) -> np.ndarray:
+def regret(
+    sweeps: dict[str, Sweep], thresholds: Sequence[float], folds: Sequence[np.ndarray], joints: dict[str, float]
+) -> np.ndarray:
     """MOTA lost (A, B) where network b is run with the box threshold that is best for network a.
 
     joints: the keypoint threshold of each network. Every fold (V,) of video weights, 0 or 1,
@@ -265,8 +181,6 @@ def regret(sweeps: dict[str, Sweep], thresholds: Sequence[float], folds: Sequenc
             out[:, b] += (reached[b] - reached) / len(folds)
     return out
 
-
-# --- claims --------------------------------------------------------------------------------------
 
 @dataclass(frozen=True)
 class Chosen:
@@ -300,8 +214,11 @@ def largest_difference(a: Measured, b: Measured) -> float:
 
 def drop_balance(before: Measured, after: Measured, v=None, s=None) -> float:
     """PT-C11: the smallest of the gain in MOTA, the gain in precision and the loss of recall."""
-    return min(after.mota(v, s) - before.mota(v, s), after.precision(v, s) - before.precision(v, s),
-               before.recall(v, s) - after.recall(v, s))
+    return min(
+        after.mota(v, s) - before.mota(v, s),
+        after.precision(v, s) - before.precision(v, s),
+        before.recall(v, s) - after.recall(v, s),
+    )
 
 
 def ends_gain_most(before: Measured, after: Measured, v=None, s=None) -> float:
@@ -329,8 +246,8 @@ MEASURES = {
     "PT-C5": lambda w, c, v, s: -_steps([w.at(t).ap(v, s) for t in BOX[1:]]).max(),
     "PT-C11": lambda w, c, v, s: drop_balance(*_dropping(w, c), v, s),
     "PT-C12": lambda w, c, v, s: ends_gain_most(*_dropping(w, c), v, s),
-    "DT-C1": lambda w, c, v, s: _steps([w.at(t, c.joint).mota(v, s) for t in (0.0, .5, .95)]).min(),
-    "DT-C2": lambda w, c, v, s: w.at(0.0, c.joint).ap(v, s) - w.at(.95, c.joint).ap(v, s),
+    "DT-C1": lambda w, c, v, s: _steps([w.at(t, c.joint).mota(v, s) for t in (0.0, 0.5, 0.95)]).min(),
+    "DT-C2": lambda w, c, v, s: w.at(0.0, c.joint).ap(v, s) - w.at(0.95, c.joint).ap(v, s),
     "KT-C11": lambda w, c, v, s: -_steps([r.ap(v, s, "joint") for r in _keypoint_rows(w, c)]).max(),
     "KT-C12": lambda w, c, v, s: inner_maximum([r.mota(v, s) for r in _keypoint_rows(w, c)]),
     "KT-C13": lambda w, c, v, s: moved_per_switch(_keypoint_rows(w, c), v, s),
@@ -342,7 +259,7 @@ def result(claim: str, sweep: Sweep, chosen: Chosen, data: str, draws: int = 200
     """A claim's estimate and its interval over videos and seeds; PT-C6 is a property and has none."""
     n_videos, n_seeds = len(sweep.videos), len(sweep.detections)
     if claim == "PT-C6":
-        return Result.exact(claim, largest_difference(sweep.at(0.0), sweep.at(.5)), data)
+        return Result.exact(claim, largest_difference(sweep.at(0.0), sweep.at(0.5)), data)
     measure = lambda v=None, s=None: float(MEASURES[claim](sweep, chosen, v, s))
     interval = paired_bootstrap(measure, n_videos, n_seeds, draws)
     return Result(claim, data, measure(), interval, n_videos, n_seeds)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from helpers.evaluation import MotCounts, clear_mot
+from helpers.evaluation.mot import MotCounts, clear_mot
 from helpers.ledger import paired_bootstrap
 from helpers.people import People, Video, extent_boxes
 
@@ -21,8 +21,14 @@ LEAST_JOINTS = 3
 def thin(video: Video, gap: int) -> Video:
     """Every gap-th frame of a video, from the first on, without its pixels; 1 keeps all frames."""
     kept = video.people[video.people.frame % gap == 0]
-    return Video(video.name, video.size, video.labelled[::gap], kept.replace(frame=kept.frame // gap),
-                 ignore=video.ignore[::gap], files=video.files[::gap])
+    return Video(
+        video.name,
+        video.size,
+        video.labelled[::gap],
+        kept.replace(frame=kept.frame // gap),
+        ignore=video.ignore[::gap],
+        files=video.files[::gap],
+    )
 
 
 def labelled_alone(video: Video, found: People) -> tuple[Video, People]:
@@ -32,7 +38,8 @@ def labelled_alone(video: Video, found: People) -> tuple[Video, People]:
     """
     numbers = np.flatnonzero(video.labelled)
     place = lambda p: p[video.labelled[p.frame]].replace(
-        frame=np.searchsorted(numbers, p.frame[video.labelled[p.frame]]))
+        frame=np.searchsorted(numbers, p.frame[video.labelled[p.frame]])
+    )
     short = Video(video.name, video.size, np.ones(len(numbers), bool), place(video.people))
     return short, place(found)
 
@@ -104,11 +111,18 @@ def mota_difference(ours: np.ndarray, baseline: np.ndarray) -> tuple[float, tupl
     return difference(), paired_bootstrap(difference, ours.shape[1], ours.shape[0])
 
 
-def compare(videos: Sequence[Video], detections: Sequence[Sequence[People]],
-            methods: dict[str, Callable[[People, Video], People]]) -> dict[str, np.ndarray]:
+def compare(
+    videos: Sequence[Video],
+    detections: Sequence[Sequence[People]],
+    methods: dict[str, Callable[[People, Video], People]],
+) -> dict[str, np.ndarray]:
     """Errors (S, V, 2, 15) of every method on the same detections: S lists, one a seed, of V People.
 
     A method gives the detections of a video their track ids.
     """
-    return {name: np.stack([mot_errors(videos, [method(d, v) for d, v in zip(found, videos, strict=True)])
-                            for found in detections]) for name, method in methods.items()}
+    return {
+        name: np.stack(
+            [mot_errors(videos, [method(d, v) for d, v in zip(found, videos, strict=True)]) for found in detections]
+        )
+        for name, method in methods.items()
+    }

@@ -13,44 +13,65 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import to_rgb
 
-from helpers.ledger import output
 from helpers.people import People, Video
 from helpers.skeleton import GROUPS, INDEX, JOINTS, LIMBS
 
 #: Grey of everything a paper printed.
 PUBLISHED = "0.6"
+
 OURS = "tab:blue"
-GROUP_COLOURS = dict(zip(GROUPS, ("#4477aa", "#66ccee", "#228833", "#ccbb44", "#ee6677", "#aa3377",
-                                  "#000000")))
-_TRACKS = [to_rgb(c) for c in (
-    "#e6194b", "#3cb44b", "#ffe119", "#4363d8", "#f58231", "#911eb4", "#46f0f0", "#f032e6",
-    "#bcf60c", "#7f7fff", "#008080", "#c2185b", "#9a6324", "#b8860b", "#800000", "#2f4f4f")]
+
+GROUP_COLOURS = dict(zip(GROUPS, ("#4477aa", "#66ccee", "#228833", "#ccbb44", "#ee6677", "#aa3377", "#000000")))
+
+_TRACKS = [
+    to_rgb(c)
+    for c in (
+        "#e6194b",
+        "#3cb44b",
+        "#ffe119",
+        "#4363d8",
+        "#f58231",
+        "#911eb4",
+        "#46f0f0",
+        "#f032e6",
+        "#bcf60c",
+        "#7f7fff",
+        "#008080",
+        "#c2185b",
+        "#9a6324",
+        "#b8860b",
+        "#800000",
+        "#2f4f4f",
+    )
+]
+
 _RIM = (25, 25, 25)
+
 _GROUP_OF = {joint: group for group, joints in GROUPS.items() for joint in joints}
 
 
 def style() -> None:
     """The workbook's look: small fonts, no top and right frame, layouts that fit."""
-    plt.rcParams.update({"figure.dpi": 80, "savefig.dpi": 100, "font.size": 9, "axes.spines.top": False,
-                         "axes.spines.right": False, "figure.constrained_layout.use": True})
+    plt.rcParams.update(
+        {
+            "figure.dpi": 80,
+            "savefig.dpi": 100,
+            "font.size": 9,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "figure.constrained_layout.use": True,
+        }
+    )
 
 
 def track_colour(track: int) -> tuple[float, float, float]:
     """RGB in [0, 1] of a track id; −1 (no track) is grey."""
-    return _TRACKS[track % len(_TRACKS)] if track >= 0 else (.7, .7, .7)
+    return _TRACKS[track % len(_TRACKS)] if track >= 0 else (0.7, 0.7, 0.7)
 
 
-def save_figure(figure, name: str) -> None:
-    """Write a figure for figures/ (PNG, same bytes every time); nothing outside a driver's run."""
-    path = output(name)
-    if path is not None:
-        figure.savefig(path, dpi=100, metadata={"Software": None})
-
-
-# --- people on images ---------------------------------------------------------------------------
-
-def draw_people(image: np.ndarray, people: People, scale: int = 1, thickness: int = 2, boxes: bool = False,
-                colour_by: str = "track") -> np.ndarray:
+def draw_people(
+    image: np.ndarray, people: People, scale: int = 1, thickness: int = 2, boxes: bool = False, colour_by: str = "track"
+) -> np.ndarray:
     """A copy of an uint8 H×W×3 image, enlarged `scale` times, with stick figures, dark at the rim.
 
     colour_by: "track", a person's colour is its identity, or "group", a joint's colour is its joint
@@ -60,7 +81,7 @@ def draw_people(image: np.ndarray, people: People, scale: int = 1, thickness: in
         raise ValueError(f"draw_people: colour_by is 'track' or 'group', got {colour_by!r}")
     out = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
     for i in range(len(people)):
-        person = _rgb(track_colour(int(people.track[i])) if colour_by == "track" else (.85, .85, .85))
+        person = _rgb(track_colour(int(people.track[i])) if colour_by == "track" else (0.85, 0.85, 0.85))
         points = np.rint(np.where(people.present[i, :, None], people.xy[i], 0) * scale).astype(int).tolist()
         # The rim first: a figure stays readable on any backdrop and in front of another figure.
         for width, rim in ((thickness + 2, _RIM), (thickness, None)):
@@ -93,8 +114,7 @@ def frame_image(video: Video, t: int, people: People, scale: int = 1) -> np.ndar
 
 def filmstrip(video: Video, people: People, frames: Sequence[int], scale: int = 2):
     """A row of frames with their people drawn in."""
-    figure, axes = plt.subplots(1, len(frames), figsize=(3.1 * len(frames), 2.1), squeeze=False,
-                                layout="constrained")
+    figure, axes = plt.subplots(1, len(frames), figsize=(3.1 * len(frames), 2.1), squeeze=False, layout="constrained")
     for axis, t in zip(axes[0], frames):
         axis.imshow(frame_image(video, t, people, scale))
         axis.set_title(f"frame {t}", fontsize=9)
@@ -110,9 +130,15 @@ def stick_figure(axis, xy: np.ndarray, present: np.ndarray, names: bool = False)
     for j in np.flatnonzero(present):
         axis.plot(*xy[j], "o", color=GROUP_COLOURS[_GROUP_OF[JOINTS[j]]], ms=8, zorder=2)
         if names:
-            left = JOINTS[j].startswith("right")      # the person's right is on our left
-            axis.annotate(f"{j} {JOINTS[j]}", xy[j], textcoords="offset points", fontsize=7,
-                          xytext=(-8 if left else 8, -3), ha="right" if left else "left")
+            left = JOINTS[j].startswith("right")  # the person's right is on our left
+            axis.annotate(
+                f"{j} {JOINTS[j]}",
+                xy[j],
+                textcoords="offset points",
+                fontsize=7,
+                xytext=(-8 if left else 8, -3),
+                ha="right" if left else "left",
+            )
     axis.set_aspect("equal")
     if not axis.yaxis_inverted():
         axis.invert_yaxis()
@@ -122,21 +148,25 @@ def stick_figure(axis, xy: np.ndarray, present: np.ndarray, names: bool = False)
 def standing_pose() -> np.ndarray:
     """(15, 2) joints of an upright person in a 100 × 200 box, for drawings."""
     out = np.zeros((len(JOINTS), 2))
-    for name, (x, y) in {"ankle": (12, 190), "knee": (13, 148), "hip": (10, 105), "wrist": (46, 92),
-                         "elbow": (34, 72), "shoulder": (20, 46)}.items():
+    for name, (x, y) in {
+        "ankle": (12, 190),
+        "knee": (13, 148),
+        "hip": (10, 105),
+        "wrist": (46, 92),
+        "elbow": (34, 72),
+        "shoulder": (20, 46),
+    }.items():
         out[INDEX[f"right_{name}"]], out[INDEX[f"left_{name}"]] = (50 - x, y), (50 + x, y)
     out[INDEX["head_bottom"]], out[INDEX["nose"]], out[INDEX["head_top"]] = (50, 34), (53, 20), (50, 4)
     return out
 
-
-# --- numbers ---------------------------------------------------------------------------------------
 
 def forest(rows: Sequence[dict], label: str, zero: float | None = 0.0):
     """Estimates with their intervals, one a row, and what was published beside them in grey.
 
     rows: dicts with name, estimate, low, high and, where printed, published.
     """
-    figure, axis = plt.subplots(figsize=(7, .6 + .36 * len(rows)), layout="constrained")
+    figure, axis = plt.subplots(figsize=(7, 0.6 + 0.36 * len(rows)), layout="constrained")
     for y, row in enumerate(reversed(rows)):
         axis.plot([row["low"], row["high"]], [y, y], color=OURS, lw=2.5, solid_capstyle="round")
         axis.plot(row["estimate"], y, "o", color=OURS, ms=7)

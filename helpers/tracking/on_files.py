@@ -13,15 +13,16 @@ from pathlib import Path
 import numpy as np
 
 from helpers import WorkbookError
-from helpers.datasets.files import write_atomically
-from helpers.datasets.posetrack import read_detections, with_tracks
+from helpers.datasets.posetrack18 import read_detections, with_tracks
+from helpers.detections.filters import keep_confident
+from helpers.files import write_atomically
 from helpers.people import Video
 from helpers.tracking import Tracker, track
-from helpers.tracking.detections import keep_confident
 
 
-def track_files(predictions: Path, out: Path, tracker: Callable[[], Tracker], person: float = -np.inf,
-                joint: float = -np.inf) -> list[tuple[Path, int, int]]:
+def track_files(
+    predictions: Path, out: Path, tracker: Callable[[], Tracker], person: float = -np.inf, joint: float = -np.inf
+) -> list[tuple[Path, int, int]]:
     """Track every file of a folder: (path written, people, track ids) of each.
 
     tracker() makes a fresh tracker for every file. People scored below `person` and joints

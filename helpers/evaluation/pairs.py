@@ -1,0 +1,177 @@
+"""The people of all videos, cleaned and paired: every pair of a true and a predicted person of the same frame.
+
+All metrics start here (notebook 01, §2): P pairs × 15 joints, laid out once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from helpers import WorkbookError
+from helpers.people import People, Video, concatenate, nobody
+
+#: A joint is correct within this many head sizes (0.6 × head-box diagonal each).
+PCKH_THRESHOLD = 0.5
+
+
+#: What the toolkit gives a predicted joint without a score.
+MISSING_SCORE = -9999.0
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Everything the metrics need of V videos, F evaluated frames in order, P person pairs.
+
+    video, step (F,): the frame's video and its rank among the evaluated frames of that
+    video; truth, predicted: all People with `truth_frame`, `predicted_frame` rows into F;
+    truth_row, predicted_row (P,): the pair, ordered by frame, prediction, ground truth;
+    distance (P, 15): joint distance in head sizes, inf where a joint is missing on a side.
+    """
+
+    n_videos: int
+    video: np.ndarray
+    step: np.ndarray
+    truth: People
+    truth_frame: np.ndarray
+    predicted: People
+    predicted_frame: np.ndarray
+    truth_row: np.ndarray
+    predicted_row: np.ndarray
+    distance: np.ndarray
+    compat: bool
+
+    @property
+    def matches(self) -> np.ndarray:
+        """(P, 15) bool: the joint is within PCKH_THRESHOLD."""
+        return self.distance <= PCKH_THRESHOLD
+
+
+def pair_up(
+    truth: Sequence[Video], predictions: Sequence[People], compat: bool = False, labelled: bool | None = None
+) -> Pairs:
+    """Clean both sides and measure the distance of every pair (notebook 01, eq. 1).
+
+    labelled: keep the labelled frames (honest mode, and HOTA in both modes), or else the
+    frames with ground-truth people, whatever the label says (poseval). Joints strictly inside an ignore region are removed
+    on both sides. Raises WorkbookError if the numbers of videos differ, a prediction lies
+    outside its video, or a ground-truth person has joints but no head size.
+    """
+    if len(truth) != len(predictions):
+        raise WorkbookError(f"evaluation: {len(truth)} videos but predictions for {len(predictions)}")
+    labelled = not compat if labelled is None else labelled
+    sides: tuple[list, list] = ([], [])
+    frame_rows: tuple[list, list] = ([], [])
+    video_of, step_of, n_frames = [], [], 0
+    for v, (video, predicted) in enumerate(zip(truth, predictions)):
+        kept = np.flatnonzero(video.labelled) if labelled else peopled(video)
+        row = np.full(len(video), -1)
+        row[kept] = n_frames + np.arange(len(kept))
+        for side, (people, of) in enumerate(((video.people, "ground truth"), (predicted, "prediction"))):
+            _check_frames(people, video, of)
+            rows = row[people.frame]
+            inside = people[rows >= 0]
+            inside = inside if not video.ignore else _without_ignored(inside, video)
+            sides[side].append(inside)
+            frame_rows[side].append(row[inside.frame])
+        video_of.append(np.full(len(kept), v))
+        step_of.append(np.arange(len(kept)))
+        n_frames += len(kept)
+    people = [concatenate(s) if s else nobody() for s in sides]
+    rows = [np.concatenate(r) if r else np.zeros(0, int) for r in frame_rows]
+    # File order within a frame decides between equals, so the sort must be stable.
+    orders = [np.argsort(r, kind="stable") for r in rows]
+    people = [p[o] for p, o in zip(people, orders)]
+    rows = [r[o] for r, o in zip(rows, orders)]
+    predicted_row, truth_row = _same_frame(rows[1], rows[0], n_frames)
+    return Pairs(
+        len(truth),
+        _join(video_of),
+        _join(step_of),
+        people[0],
+        rows[0],
+        people[1],
+        rows[1],
+        truth_row,
+        predicted_row,
+        _distances(people[0], people[1], truth_row, predicted_row, truth),
+        compat,
+    )
+
+
+def sum_by(group: np.ndarray, rows: np.ndarray, n_groups: int) -> np.ndarray:
+    """Sums (n_groups, K) of the rows (N, K) of each group (N,)."""
+    return np.stack([np.bincount(group, column, n_groups) for column in rows.T.astype(float)], 1)
+
+
+def _join(parts: list) -> np.ndarray:
+    return np.concatenate(parts) if parts else np.zeros(0, int)
+
+
+def peopled(video: Video) -> np.ndarray:
+    return np.unique(video.people.frame)
+
+
+def _check_frames(people: People, video: Video, of: str) -> None:
+    if len(people) and not (0 <= people.frame.min() and people.frame.max() < len(video)):
+        raise WorkbookError(f"{video.name}: frame of a {of} lies outside the video's {len(video)} frames")
+
+
+def _without_ignored(people: People, video: Video) -> People:
+    """Joints strictly inside an ignore region are removed, and then people left without joints."""
+    inside = np.zeros(people.present.shape, bool)
+    affected = np.zeros(len(people), bool)
+    for frame, polygons in enumerate(video.ignore):
+        if len(polygons) == 0:
+            continue
+        rows = np.flatnonzero(people.frame == frame)
+        affected[rows] = True
+        for polygon in polygons:
+            inside[rows] |= strictly_inside(people.xy[rows], polygon)
+    present = people.present & ~inside
+    return people.replace(present=present)[~affected | present.any(1)]
+
+
+def strictly_inside(points, polygon) -> np.ndarray:
+    """Which points (..., 2) lie inside a closed polygon (K, 2) and not on its border; even-odd rule."""
+    points, a = np.asarray(points, float), np.asarray(polygon, float)
+    b = np.roll(a, -1, 0)
+    x, y = points[..., None, 0], points[..., None, 1]
+    side = (b[:, 0] - a[:, 0]) * (y - a[:, 1]) - (b[:, 1] - a[:, 1]) * (x - a[:, 0])
+    on_line = (
+        (side == 0)
+        & (x >= np.minimum(a, b)[:, 0])
+        & (x <= np.maximum(a, b)[:, 0])
+        & (y >= np.minimum(a, b)[:, 1])
+        & (y <= np.maximum(a, b)[:, 1])
+    )
+    crosses = (a[:, 1] <= y) != (b[:, 1] <= y)
+    right = np.where(b[:, 1] > a[:, 1], side > 0, side < 0)
+    return ((crosses & right).sum(-1) % 2 == 1) & ~on_line.any(-1)
+
+
+def _same_frame(first: np.ndarray, second: np.ndarray, n_frames: int) -> tuple[np.ndarray, np.ndarray]:
+    """All index pairs (i, j) with first[i] == second[j], both sorted; ordered by i, then j."""
+    start = np.searchsorted(second, np.arange(n_frames + 1))
+    size = (start[1:] - start[:-1])[first] if len(first) else np.zeros(0, int)
+    i = np.repeat(np.arange(len(first)), size)
+    offset = np.arange(len(i)) - np.repeat(np.cumsum(size) - size, size)
+    return i, np.repeat(start[first], size) + offset if len(first) else i
+
+
+def _distances(truth: People, predicted: People, truth_row, predicted_row, videos) -> np.ndarray:
+    missing = np.isnan(truth.head) & truth.present.any(1)
+    if missing.any():
+        raise WorkbookError(
+            f"evaluation: head size (bbox_head) is missing for {missing.sum()} ground-truth people "
+            f"of {', '.join(v.name for v in videos[:3])}{'…' if len(videos) > 3 else ''}"
+        )
+    difference = truth.xy[truth_row] - predicted.xy[predicted_row]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        # The same operations in the same order as the toolkit, so that a distance of
+        # exactly half a head size falls on the same side.
+        distance = np.sqrt(difference[..., 0] ** 2 + difference[..., 1] ** 2) / truth.head[truth_row][:, None]
+    both = truth.present[truth_row] & predicted.present[predicted_row]
+    return np.where(both & ~np.isnan(distance), distance, np.inf)

@@ -1,0 +1,50 @@
+"""Files in and out for the readers: strict JSON, writing that never leaves half a file, lazy images.
+
+Whatever is wrong with a file becomes one sentence (`WorkbookError`) that names the file and the
+field. Notebook 01 opens its first clip through these.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from helpers import WorkbookError
+
+
+def load_json(path: Path):
+    """The content of a JSON file. Raises WorkbookError if it is missing, truncated or no JSON."""
+    try:
+        return json.loads(Path(path).read_bytes())
+    except OSError as error:
+        raise WorkbookError(f"{path}: cannot be read ({error.strerror}).") from None
+    except (ValueError, RecursionError) as error:
+        raise WorkbookError(f"{path}: is not valid JSON ({error}).") from None
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all: a temporary beside it is renamed when complete.
+
+    Raises WorkbookError where the system refuses (no permission, disk full); the
+    temporary is removed and an older file of that name is left as it was.
+    """
+    path = Path(path)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(part, "wb") as file:
+            file.write(content)
+        os.replace(part, path)
+    except BaseException as error:
+        _remove(part)
+        if isinstance(error, OSError):
+            raise WorkbookError(f"{path}: cannot be written ({error.strerror}).") from None
+        raise
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError:
+        pass  # a folder that may not be written holds no temporary either

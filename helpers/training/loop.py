@@ -1,0 +1,121 @@
+"""One plain training loop for every network: a budget in steps, a seed, a loss log, resumable.
+
+A network brings a function that gives its losses for a step; everything random is drawn from the
+seed and the step's number, so an interrupted run ends where an uninterrupted one does. Notebooks
+03 and 04 show its curves.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from helpers import WorkbookError
+from helpers.weights import device as find_device
+
+#: Gradients are cut to this norm; the rate falls along a cosine to this share of its peak.
+LARGEST_NORM, LAST_SHARE = 10.0, 0.02
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network was trained.
+
+    data: which frames, in words; videos: how many; steps; batch: frames or clips a step;
+    rate: highest learning rate (AdamW), reached after warm_up steps; seed; start: file
+    name of the weights it started from, "" = from scratch.
+    """
+
+    data: str
+    videos: int
+    steps: int
+    batch: int = 4
+    rate: float = 1e-3
+    warm_up: int = 50
+    decay: float = 1e-4
+    seed: int = 0
+    start: str = ""
+
+
+def rate_at(recipe: Recipe, step: int) -> float:
+    """Learning rate of a 0-based step: linear warm-up, then a cosine."""
+    if step < recipe.warm_up:
+        return recipe.rate * (step + 1) / recipe.warm_up
+    done = (step - recipe.warm_up) / max(1, recipe.steps - recipe.warm_up)
+    return recipe.rate * (LAST_SHARE + (1 - LAST_SHARE) * (1 + math.cos(math.pi * done)) / 2)
+
+
+def fit(
+    model: nn.Module,
+    losses: Callable[[nn.Module, int], dict[str, torch.Tensor]],
+    recipe: Recipe,
+    device: str = "cpu",
+    checkpoint: Path | None = None,
+    every: int = 100,
+    report: Callable[[int, dict], None] | None = None,
+) -> list[dict[str, float]]:
+    """Train in place; returns the log, one {loss: value, …, "seconds"} a step, seconds since the start.
+
+    losses(model, step) gives named losses whose sum is minimised. With a checkpoint file the
+    run is saved every `every` steps and taken up from there. On a GPU it runs in mixed
+    precision. Raises WorkbookError where a loss is not finite, the checkpoint is of another
+    recipe, or no GPU is there for device="cuda".
+    """
+    place = find_device(device)
+    model.to(place).train()
+    optimiser = torch.optim.AdamW(
+        [p for p in model.parameters() if p.requires_grad], recipe.rate, weight_decay=recipe.decay
+    )
+    log = _resume(checkpoint, model, optimiser, recipe, place)
+    before, start = log[-1]["seconds"] if log else 0.0, time.monotonic()
+    for step in range(len(log), recipe.steps):
+        torch.manual_seed(recipe.seed * 1_000_003 + step)  # samplers and dropout, the same after a resume
+        for group in optimiser.param_groups:
+            group["lr"] = rate_at(recipe, step)
+        with torch.autocast(place.type, torch.bfloat16, enabled=place.type == "cuda"):
+            parts = losses(model, step)
+            total = sum(parts.values())
+        if not torch.isfinite(total):
+            raise WorkbookError(f"training: the loss of step {step} is not finite; a smaller rate may help.")
+        optimiser.zero_grad(set_to_none=True)
+        total.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), LARGEST_NORM)
+        optimiser.step()
+        row = {name: float(value.detach()) for name, value in parts.items()}
+        log.append(row | {"seconds": before + time.monotonic() - start})
+        if report:
+            report(step, log[-1])
+        if checkpoint and (step + 1) % every == 0:
+            _save(Path(checkpoint), model, optimiser, recipe, log)
+    model.eval()
+    return log
+
+
+def _save(path: Path, model, optimiser, recipe, log) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    torch.save(
+        {"model": model.state_dict(), "optimiser": optimiser.state_dict(), "recipe": repr(recipe), "log": log}, partial
+    )
+    os.replace(partial, path)
+
+
+def _resume(path, model, optimiser, recipe, place) -> list[dict[str, float]]:
+    if path is None or not Path(path).exists():
+        return []
+    try:
+        state = torch.load(path, map_location=place, weights_only=True)
+    except Exception as error:  # torch raises many kinds for a damaged file
+        raise WorkbookError(f"{path}: is no readable checkpoint ({type(error).__name__}).") from None
+    if state["recipe"] != repr(recipe):
+        raise WorkbookError(f"{path}: is the checkpoint of another recipe; delete it or name another file.")
+    model.load_state_dict(state["model"])
+    optimiser.load_state_dict(state["optimiser"])
+    return state["log"]
