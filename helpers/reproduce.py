@@ -22,7 +22,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from helpers import WorkbookError, datasets, ledger
+from helpers import WorkbookError, datasets, ledger, worlds
 from helpers.files import write_atomically
 from helpers.places import BUILD, FIGURES, NOTEBOOKS, ROOT
 
@@ -103,7 +103,7 @@ def _notebook(name: str) -> Path:
 def _check_choices(profile: str, dataset: str) -> None:
     if profile not in PROFILES:
         raise WorkbookError(f"profile {profile!r}: is unknown; choose from {', '.join(PROFILES)}.")
-    datasets.available(dataset)
+    worlds.available(dataset)
 
 
 def check_parameters(path: Path, parameters: dict) -> None:
