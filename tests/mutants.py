@@ -1,0 +1,112 @@
+"""Do the tests notice? One-line faults of tests/mutants.yaml are planted one by one, each in a copy of the tree.
+
+`make mutants` runs it; it is no part of `make test`. A row names a file, one line's old and new text, and the
+test files that should turn red. A fault is *killed* if they do (or hang). The command fails below 90 %, in all
+or in any room with at least ten faults.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+ROWS = Path(__file__).with_name("mutants.yaml")
+#: What a copy of the tree holds, and what it only points to.
+COPIED, LINKED = ("helpers", "tests"), ("data", "figures", "notebooks")
+#: Seconds after which a test run counts as hanging, and the share of faults that must be noticed.
+PATIENCE, BAR = 300, 0.9
+
+
+def rows() -> list[dict]:
+    """The planted faults. Raises ValueError for one whose old text does not stand in its file exactly once."""
+    out = yaml.safe_load(ROWS.read_text(encoding="utf-8"))
+    for row in out:
+        text = (ROOT / row["file"]).read_text(encoding="utf-8")
+        if text.count(row["old"]) != 1:
+            raise ValueError(f"{row['file']}: {row['old']!r} stands there {text.count(row['old'])} times, not once.")
+        ast.parse(text.replace(row["old"], row["new"]))
+    return out
+
+
+def room(row: dict) -> str:
+    """The room of a fault: the folder below helpers, or helpers itself."""
+    parts = Path(row["file"]).parts
+    return parts[1] if len(parts) > 2 else "helpers"
+
+
+def notices(row: dict | None, tests: tuple[str, ...]) -> bool:
+    """Do the tests fail in a copy of the tree with the fault planted (None: without any)?"""
+    with tempfile.TemporaryDirectory() as folder:
+        tree = Path(folder)
+        for name in COPIED:
+            shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
+        for name in LINKED:
+            (tree / name).symlink_to(ROOT / name)
+        for file in ROOT.iterdir():
+            if file.is_file() and file.name != ".git":
+                shutil.copy(file, tree)
+        if row is not None:
+            path = tree / row["file"]
+            path.write_text(path.read_text(encoding="utf-8").replace(row["old"], row["new"]), encoding="utf-8")
+        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"]
+        environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
+        try:
+            done = subprocess.run([*command, *tests], cwd=tree, env=environment, capture_output=True, timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            return True
+        if done.returncode not in (0, 1):
+            raise RuntimeError(
+                f"pytest {' '.join(tests)} ended with {done.returncode}:\n{done.stdout.decode()[-2000:]}"
+            )
+        return done.returncode == 1
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Plant the faults, print who noticed; 0 if enough are noticed everywhere, else 1."""
+    parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=main.__doc__)
+    parser.add_argument("rooms", nargs="*", help="only these rooms; none = all")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    chosen = parser.parse_args(arguments)
+    planted = [row for row in rows() if not chosen.rooms or room(row) in chosen.rooms]
+    if not planted:
+        parser.error(f"no faults in {', '.join(chosen.rooms)}")
+    with ThreadPoolExecutor(chosen.jobs) as pool:
+        sets = sorted({tuple(row["tests"]) for row in planted})
+        red = [
+            tests for tests, noticed in zip(sets, pool.map(lambda t: notices(None, t), sets), strict=True) if noticed
+        ]
+        if red:
+            print(f"red without any fault: {'; '.join(' '.join(tests) for tests in red)}")
+            return 1
+        killed = []
+        for row, noticed in zip(planted, pool.map(lambda r: notices(r, tuple(r["tests"])), planted), strict=True):
+            killed.append(noticed)
+            print(
+                f"{'killed  ' if noticed else 'SURVIVED'}  {row['file']}: {row['old'].strip()} → {row['new'].strip()}",
+                flush=True,
+            )
+    return _report(planted, killed)
+
+
+def _report(planted: list[dict], killed: list[bool]) -> int:
+    print(f"\n{'room':14}{'killed':>8}{'of':>5}")
+    enough = True
+    for name in [*sorted({room(row) for row in planted}), "all"]:
+        of_room = [noticed for row, noticed in zip(planted, killed, strict=True) if name in ("all", room(row))]
+        print(f"{name:14}{sum(of_room):8}{len(of_room):5}")
+        enough &= sum(of_room) >= BAR * len(of_room) or (name != "all" and len(of_room) < 10)
+    return 0 if enough else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
