@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from helpers import WorkbookError, datasets, puppets
+from helpers import WorkbookError, datasets, puppets, worlds
 from helpers.experiments.calibration import (
     STATISTICS,
     calibration_figure,
@@ -34,15 +34,34 @@ def test_the_same_call_gives_the_same_world(three):
 
 
 def test_a_video_does_not_depend_on_how_many_are_made(three):
-    assert np.array_equal(puppets.videos("val", n=1)[0].people.xy, three[0].people.xy)
+    for alone in (puppets.videos("val", n=1, first=2), puppets.videos("val", first=2, n=1, render=False)):
+        assert [v.name for v in alone] == [three[2].name]
+        assert np.array_equal(alone[0].people.xy, three[2].people.xy)
+    assert len(puppets.videos("val", first=48, render=False)) == 2
+    assert puppets.videos("val", n=0) == puppets.videos("val", first=50) == []
+
+
+def test_only_the_videos_asked_for_are_made(monkeypatch):
+    made = []
+    monkeypatch.setattr(puppets, "random_scene", lambda *args: made.append(args) or scene.random_scene(*args))
+    puppets.videos("tune", n=2, first=1, render=False)
+    assert len(made) == 2
+
+
+def test_tune_is_the_training_world_from_video_860_on():
+    tune, train = puppets.videos("tune", n=2), puppets.videos("train", first=860, n=2)
+    assert [v.name for v in tune] == ["100861_mpiinew_train", "100862_mpiinew_train"] == [v.name for v in train]
+    for a, b in zip(tune, train, strict=True):
+        assert a.files == b.files and np.array_equal(a.labelled, b.labelled)
+        assert np.array_equal(a.people.xy, b.people.xy) and np.array_equal(a.frames[7], b.frames[7])
 
 
 def test_splits_have_their_sizes_and_share_no_video():
     made = {s: puppets.videos(s, render=False) for s in puppets.SPLITS}
-    assert {s: len(v) for s, v in made.items()} == {"train": 60, "val": 50, "test": 50}
-    assert len({v.name for vs in made.values() for v in vs}) == 160
+    assert {s: len(v) for s, v in made.items()} == {"train": 60, "val": 50, "test": 50, "tune": 20}
+    assert len({v.name for vs in made.values() for v in vs}) == 180
     whole = {s: puppets.videos(s, render=False, labelled="all") for s in puppets.SPLITS}
-    assert len({v.people.xy.tobytes() for vs in whole.values() for v in vs}) == 160
+    assert len({v.people.xy.tobytes() for vs in whole.values() for v in vs}) == 180
 
 
 def test_ground_truth_without_pixels_is_the_same(three):
@@ -366,16 +385,16 @@ def test_calibration_table_and_figure():
 def test_the_world_lies_within_its_factor_of_the_real_ones():
     if not (datasets.find("somof") and datasets.find("bonn")):
         pytest.skip(datasets.missing("somof"))
-    worlds = {"puppets": statistics(puppets.videos("val", render=False))}
-    worlds |= {name: statistics(worlds.load(name, "all")) for name in ("somof", "bonn")}
-    table = calibration_table(worlds)
+    measured = {"puppets": statistics(puppets.videos("val", render=False))}
+    measured |= {name: statistics(worlds.load(name, "all")) for name in ("somof", "bonn")}
+    table = calibration_table(measured)
     assert (table["factor"] <= table["allowed"]).all(), table
-    measured = [
-        worlds["somof"][f"mislinked by {cost}, {gap} frame{'s' * (gap > 1)} (%)"]
+    links = [
+        measured["somof"][f"mislinked by {cost}, {gap} frame{'s' * (gap > 1)} (%)"]
         for gap in (1, 4, 8)
         for cost in ("box IoU", "joint distance")
     ]
-    assert measured == pytest.approx([0.82, 0.03, 7.74, 2.10, 15.0, 7.11], abs=0.01)
+    assert links == pytest.approx([0.82, 0.03, 7.74, 2.10, 15.0, 7.11], abs=0.01)
 
 
 @pytest.mark.parametrize("wrong", [3, (5, 2), (0, 4), (1, 2, 3)])

@@ -18,8 +18,9 @@ from helpers.puppets.scene import Scene, WorldSettings, random_scene
 
 __all__ = ["SPLITS", "WorldSettings", "videos", "scene_of", "flow", "labelled_frames"]
 
-#: split: (number of videos, first sequence number; also what keeps the splits' random numbers apart)
-SPLITS = {"train": (60, 100_001), "val": (50, 200_001), "test": (50, 300_001)}
+#: split: (number of videos, first sequence number; also what keeps the splits' random numbers apart).
+#: "tune" is the training world from video 860 on, which no network of the workbook has seen.
+SPLITS = {"train": (60, 100_001), "val": (50, 200_001), "test": (50, 300_001), "tune": (20, 100_861)}
 LABELLED_RUN, LABELLED_EVERY = 30, 4
 FRAMES = (60, 100)
 
@@ -27,14 +28,16 @@ FRAMES = (60, 100)
 def videos(
     split: str = "val",
     n: int | None = None,
+    first: int = 0,
     size: tuple[int, int] = (320, 180),
     render: bool = True,
     labelled: str = "posetrack",
     settings: WorldSettings = WorldSettings(),
     **overrides,
 ) -> list[Video]:
-    """The first n videos of a split (all where n is None; beyond its size the world goes on).
+    """n videos of a split from number `first` on (the rest where n is None; beyond its size the world goes on).
 
+    Only these are made: a video does not depend on the others.
     size: (width, height) in pixels; render=False leaves the frames out; labelled="all" labels
     every frame instead of PoseTrack's pattern, that is, gives the complete ground truth of the same
     frames; overrides replace single settings, as in videos("val", crowding=0.8, uniform=1.0).
@@ -51,9 +54,10 @@ def videos(
             f"{', '.join(f.name for f in fields(WorldSettings))}."
         )
     settings = replace(settings, **overrides)
-    count, first = SPLITS[split]
-    n = count if n is None else n
-    return [_video(split, first + i, size, render, labelled, settings) for i in range(n)]
+    count, sequence = SPLITS[split]
+    numbers = range(first, count if n is None else first + n)
+    world = "train" if split == "tune" else split
+    return [_video(world, sequence + i, size, render, labelled, settings) for i in numbers]
 
 
 def _video(split, sequence, size, render, labelled, settings) -> Video:
