@@ -27,9 +27,9 @@ COPIED, LINKED = ("helpers", "tests"), ("data", "figures", "notebooks")
 PATIENCE, BAR = 300, 0.9
 
 
-def rows() -> list[dict]:
+def rows(file: Path = ROWS) -> list[dict]:
     """The planted faults. Raises ValueError for one whose old text does not stand in its file exactly once."""
-    out = yaml.safe_load(ROWS.read_text(encoding="utf-8"))
+    out = yaml.safe_load(file.read_text(encoding="utf-8"))
     for row in out:
         text = (ROOT / row["file"]).read_text(encoding="utf-8")
         if text.count(row["old"]) != 1:
@@ -76,8 +76,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=main.__doc__)
     parser.add_argument("rooms", nargs="*", help="only these rooms; none = all")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--rows", type=Path, default=ROWS, help="another file of faults")
     chosen = parser.parse_args(arguments)
-    planted = [row for row in rows() if not chosen.rooms or room(row) in chosen.rooms]
+    planted = [row for row in rows(chosen.rows) if not chosen.rooms or room(row) in chosen.rooms]
     if not planted:
         parser.error(f"no faults in {', '.join(chosen.rooms)}")
     with ThreadPoolExecutor(chosen.jobs) as pool:
