@@ -6,9 +6,10 @@ People; only arrays travel between them. Notebook 00 walks through one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from dataclasses import replace as dataclass_replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from helpers.skeleton import N_JOINTS
 
 #: PoseTrack's boxes are the joints' extent plus this share on every side.
 BOX_MARGIN = 0.15
-# field: (shape after the person axis, dtype, value when not given)
+#: field: (shape after the person axis, dtype, value when not given)
 _FIELDS = {
     "frame": ((), np.int64, 0),
     "box": ((4,), np.float64, np.nan),
@@ -31,7 +32,7 @@ _FIELDS = {
 
 @dataclass(frozen=True)
 class People:
-    """N person instances as arrays; selecting, joining and replacing return new ones.
+    """N person instances as arrays that nobody can write into; selecting, joining and replacing give new ones.
 
     frame (N,) 0-based frame index in the video; box (N, 4) x1 y1 x2 y2 pixels, NaN
     where there is none; score (N,) of the person; xy (N, 15, 2) pixels, joints in
@@ -53,26 +54,33 @@ class People:
     def __len__(self) -> int:
         return len(self.frame)
 
-    def __getitem__(self, index) -> "People":
+    def __getitem__(self, index) -> People:
         """The instances that a mask, a slice or an index array selects."""
         if isinstance(index, (int, np.integer)):
             index = [index]
-        return People(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
+        return _frozen({name: getattr(self, name)[index] for name in _FIELDS})
 
-    def replace(self, **arrays) -> "People":
-        """A copy with some arrays replaced. Raises ValueError on a wrong shape."""
+    def replace(self, **arrays) -> People:
+        """A copy with some arrays replaced. Raises ValueError as `people` does."""
         return _checked(dataclass_replace(self, **arrays))
 
-    def at(self, frame: int) -> "People":
-        """The instances of one frame, in their order."""
+    def at(self, frame: int) -> People:
+        """The instances of one frame, in their order; for many frames `by_frame` is faster."""
         return self[self.frame == frame]
+
+    def by_frame(self, n_frames: int) -> list[People]:
+        """The instances of each frame 0 … n_frames − 1, in their order; people in other frames are left out."""
+        people = self[np.argsort(self.frame, kind="stable")]
+        start = np.searchsorted(people.frame, np.arange(n_frames + 1))
+        return [people[a:b] for a, b in pairwise(start)]
 
 
 def people(**arrays) -> People:
     """People from the arrays given, the rest filled: box NaN, score 1, track −1, head NaN.
 
     `present` defaults to all joints where `xy` is given. At least one array must be
-    given, as it sets N. Raises ValueError on a wrong shape or an unknown name.
+    given, as it sets N; arrays are copied. Raises ValueError on a wrong shape, an unknown
+    name, or a value that the field cannot hold (a frame of 0.9).
     """
     unknown = set(arrays) - set(_FIELDS)
     if unknown or not arrays:
@@ -87,11 +95,31 @@ def people(**arrays) -> People:
 def _checked(p: People) -> People:
     n, out = len(p.frame), {}
     for name, (shape, dtype, _) in _FIELDS.items():
-        value = np.asarray(getattr(p, name), dtype)
-        if value.shape != (n, *shape):
-            raise ValueError(f"people.{name}: expected shape {(n, *shape)}, got {value.shape}")
-        out[name] = value
-    return People(**out)
+        given = np.asarray(getattr(p, name))
+        if given.shape != (n, *shape):
+            raise ValueError(f"people.{name}: expected shape {(n, *shape)}, got {given.shape}")
+        out[name] = given if _is_frozen(given) and given.dtype == dtype else _cast(name, given, dtype)
+    return _frozen(out)
+
+
+def _cast(name: str, given: np.ndarray, dtype: type) -> np.ndarray:
+    """A copy of that type, every value as it was."""
+    with np.errstate(invalid="ignore"):
+        out = given.astype(dtype)
+    if not np.can_cast(given.dtype, dtype, "safe") and not np.array_equal(out, given):
+        raise ValueError(f"people.{name}: holds a value that {np.dtype(dtype)} cannot hold")
+    return out
+
+
+def _is_frozen(array: np.ndarray) -> bool:
+    owner = array if array.base is None else array.base
+    return isinstance(owner, np.ndarray) and not (owner.flags.writeable or array.flags.writeable)
+
+
+def _frozen(arrays: dict[str, np.ndarray]) -> People:
+    for array in arrays.values():
+        array.flags.writeable = False
+    return People(**arrays)
 
 
 def nobody() -> People:
@@ -99,12 +127,12 @@ def nobody() -> People:
     return people(frame=np.zeros(0, int))
 
 
-def concatenate(parts: Sequence[People]) -> People:
+def concatenate(parts: Iterable[People]) -> People:
     """All instances of several People of the same video, in the order given."""
     parts = list(parts)
     if not parts:
         return nobody()
-    return People(**{f: np.concatenate([getattr(p, f) for p in parts]) for f in _FIELDS})
+    return _frozen({name: np.concatenate([getattr(p, name) for p in parts]) for name in _FIELDS})
 
 
 def extent_boxes(xy, present, enlarge: float = 0.0) -> np.ndarray:
@@ -138,7 +166,7 @@ class Video:
     people: People
     ignore: tuple = ()
     frames: Sequence[np.ndarray] | None = None
-    files: tuple[str, ...] = field(default=())
+    files: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         """Number of frames T."""

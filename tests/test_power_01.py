@@ -17,11 +17,12 @@ from helpers import evaluation as ev
 from helpers import geometry, ledger, puppets
 from helpers.detections.filters import keep_confident
 from helpers.detections.simulated import simulate_detections
+from helpers.evaluation import mot
 from helpers.people import concatenate, people
 from helpers.skeleton import GROUPS, INDEX, JOINTS, OKS_SIGMAS
 from helpers.tracking import controls, track
 from helpers.tracking.frame_to_frame import FrameToFrame
-from tests.test_evaluation import VECTORS, video
+from tests.test_evaluation import VECTORS, put_everywhere, video
 
 
 @pytest.fixture(scope="module")
@@ -58,10 +59,12 @@ def test_pt_c7_holds(clips):
 def test_pt_c7_turns_red_when_the_evaluator_closes_the_loophole(clips, monkeypatch):
     real = totals(clips, boxes)
     # Fault: ids are told apart by detection, so that one id for everybody is no longer one hypothesis.
-    compact = ev._compact_ids
-    monkeypatch.setattr(
-        ev, "_compact_ids", lambda track, video: np.arange(len(track)) if np.ptp(track) == 0 else compact(track, video)
-    )
+    compact = mot._compact_ids
+
+    def ids(track, video):
+        return np.arange(len(track)) if np.ptp(track) == 0 else compact(track, video)
+
+    monkeypatch.setattr(mot, "_compact_ids", ids)
     assert verdict("PT-C7", totals(clips, lambda p, v: controls.constant_ids(p)), real) == "contradicted"
 
 
@@ -108,7 +111,7 @@ def test_o_26_holds_and_a_moved_joint_outside_the_head_turns_it_red(clips):
 
 
 def test_o_26_turns_red_when_the_threshold_is_lost(clips, monkeypatch):
-    monkeypatch.setattr(ev, "PCKH_THRESHOLD", 3.0)  # fault: everything near is right
+    put_everywhere(monkeypatch, "PCKH_THRESHOLD", 3.0)  # fault: everything near is right
     loss = head_ap(clips, lambda p: p) - head_ap(clips, shoulder_neck)
     assert ledger.verdict(loss, (loss, loss), (0.1, None)) == "contradicted"
 
@@ -122,14 +125,14 @@ def test_o_26_turns_red_when_the_threshold_is_lost(clips, monkeypatch):
     ],
 )
 def test_a_fault_in_the_evaluator_moves_a_vector(name, value, monkeypatch):
-    monkeypatch.setattr(ev, name, value)
+    put_everywhere(monkeypatch, name, value)
     moved = 0
     for case, (truth, predicted, *expected) in VECTORS.items():
         if name == "linear_sum_assignment":  # two hypotheses within reach, so that a choice has to be made
             predicted = concatenate([predicted, truth.replace(track=truth.track + 70, xy=truth.xy + [1, 0])])
             monkeypatch.undo()
             expected = outcome(truth, predicted)
-            monkeypatch.setattr(ev, name, value)
+            put_everywhere(monkeypatch, name, value)
         moved += outcome(truth, predicted) != pytest.approx(expected, abs=5e-4)
     assert moved
 
@@ -308,21 +311,24 @@ FAULTS = {
     "head size without its 0.6": (pckh_agrees, geometry, "joint_distances", lambda a, b: 0.6 * full(a, b)),
     "OKS with k = sigma": (oks_agrees, geometry.oks, "__defaults__", (None, OKS_SIGMAS / 2)),
     "OKS with the eyes' sigma": (oks_agrees, geometry.oks, "__defaults__", (None, eyes)),
-    "AP within 0.6 head sizes": (ap_agrees, ev, "PCKH_THRESHOLD", 0.6),
-    "AP without the envelope": (ap_agrees, ev, "_area", without_envelope),
-    "AP with people shared": (ap_agrees, ev, "assign_poses", shared_people),
-    "MOTA within 0.6 head sizes": (mot_agrees, ev, "PCKH_THRESHOLD", 0.6),
-    "partners do not stay together": (mot_agrees, ev._MotState, "_keep", no_partner_stays),
-    "HOTA reaches a whole head size": (hota_agrees, ev, "HOTA_REACH", 1.0),
-    "HOTA takes all tracks for one": (hota_agrees, ev, "_whole_set_ids", one_track),
-    "Total of seven groups": (vectors_agree, ev, "group_means", seven_groups),
-    "an empty frame is not stood in for": (vectors_agree, ev, "_dummy_objects", lambda *_: None),
-    "no switch is ever seen": (vectors_agree, ev, "_compact_ids", one_track),
+    "AP within 0.6 head sizes": (ap_agrees, "evaluator", "PCKH_THRESHOLD", 0.6),
+    "AP without the envelope": (ap_agrees, "evaluator", "_area", without_envelope),
+    "AP with people shared": (ap_agrees, "evaluator", "assign_poses", shared_people),
+    "MOTA within 0.6 head sizes": (mot_agrees, "evaluator", "PCKH_THRESHOLD", 0.6),
+    "partners do not stay together": (mot_agrees, mot._MotState, "_keep", no_partner_stays),
+    "HOTA reaches a whole head size": (hota_agrees, "evaluator", "HOTA_REACH", 1.0),
+    "HOTA takes all tracks for one": (hota_agrees, "evaluator", "_whole_set_ids", one_track),
+    "Total of seven groups": (vectors_agree, "evaluator", "group_means", seven_groups),
+    "an empty frame is not stood in for": (vectors_agree, "evaluator", "_dummy_objects", lambda *_: None),
+    "no switch is ever seen": (vectors_agree, "evaluator", "_compact_ids", one_track),
 }
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_in_a_helper_turns_its_check_red(fault, hand, noisy, monkeypatch):
     check, place, name, broken = FAULTS[fault]
-    monkeypatch.setattr(place, name, broken)
+    if place == "evaluator":
+        put_everywhere(monkeypatch, name, broken)
+    else:
+        monkeypatch.setattr(place, name, broken)
     assert not check(hand, noisy)

@@ -115,7 +115,9 @@ def test_fates_of_a_hand_made_frame():
     predicted = np.ones(N_JOINTS, bool)
     predicted[wrist] = False
     found = concatenate([person(1, 700), person(0), person(1, 4.9, present=predicted)])
-    found.xy[2, nose] += 30
+    moved = found.xy.copy()
+    moved[2, nose] += 30
+    found = found.replace(xy=moved)
     fate = thresholds.fates(video, found)
     assert (fate[0] == NOBODY).all() and (fate[1] == NOT_COUNTED).all()
     assert fate[2, ankle] == LEFT_OUT and fate[2, nose] == MISPLACED and fate[2, wrist] == NOT_COUNTED
