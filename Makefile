@@ -19,9 +19,9 @@ env: .venv/.ready
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; set PYTHON=/path/to/python3.11")'
 	@if command -v uv >/dev/null; then \
 	   uv venv --quiet --allow-existing --python "$$(command -v $(PYTHON))" .venv && \
-	   uv pip install --python $(BIN)/python --no-deps -r requirements.txt; \
+	   uv pip install --python $(BIN)/python -r requirements.txt; \
 	 else \
-	   $(PYTHON) -m venv .venv && $(BIN)/python -m pip install --no-deps -r requirements.txt; \
+	   $(PYTHON) -m venv .venv && $(BIN)/python -m pip install -r requirements.txt; \
 	 fi
 	@touch $@
 

@@ -1,9 +1,22 @@
-"""Helpers of the Pose Tracking Workbook: one idea a file, floors from the ground up.
+"""Helpers of the Pose Tracking Workbook: one idea a file, one room a folder or file, floors from the ground up.
 
-A lower floor never imports a higher one: skeleton → people → geometry →
-datasets, puppets → evaluation → papers, ledger → nets, training → tracking →
-plots, exercises → widgets, reproduce.
+A lower floor never imports a higher one, nor one room another on its own floor; the tests read this table::
+
+    12  __main__
+    11  reproduce
+    10  experiments  notebook
+     9  tracking
+     8  detections
+     7  training
+     6  nets  parameters
+     5  worlds
+     4  datasets  puppets  evaluation
+     3  geometry  heads  ledger
+     2  people  papers  weights
+     1  skeleton  places  files  outputs  opencv
 """
+
+__version__ = "0.2.0"
 
 
 class WorkbookError(Exception):

@@ -24,7 +24,7 @@ def check_inside(name: str, path: Path, where: str) -> None:
 
 def read_image(path: Path) -> np.ndarray:
     """An image as uint8 H×W×3 RGB. Raises WorkbookError if it is missing or unreadable."""
-    import cv2
+    from helpers.opencv import cv2
 
     try:
         content = np.fromfile(path, np.uint8)

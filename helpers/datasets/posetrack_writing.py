@@ -172,7 +172,7 @@ def _head_boxes(persons: People) -> np.ndarray:
 
 
 def _write_images(root: Path, video: Video, names) -> None:
-    import cv2
+    from helpers.opencv import cv2
 
     if video.frames is None:
         raise WorkbookError(f"{root}: video {video.name} has no frames to write.")

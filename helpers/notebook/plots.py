@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import cv2
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import to_rgb
 
+from helpers.opencv import cv2
 from helpers.people import People, Video
 from helpers.skeleton import GROUPS, INDEX, JOINTS, LIMBS
 

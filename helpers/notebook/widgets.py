@@ -17,7 +17,7 @@ import numpy as np
 def png(picture) -> bytes:
     """PNG bytes of a Figure (which is closed) or of an uint8 H×W×3 RGB image."""
     if isinstance(picture, np.ndarray):
-        import cv2
+        from helpers.opencv import cv2
 
         return cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1].tobytes()
     buffer = io.BytesIO()

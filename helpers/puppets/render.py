@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
-import cv2
 import numpy as np
 
+from helpers.opencv import cv2
 from helpers.puppets.scene import _A, _B, CAPSULES, TORSO, Scene
 from helpers.skeleton import INDEX
 
