@@ -25,7 +25,7 @@ class DetectorNoise:
     training puppets, 61, 52, 83, 70 on SoMoF and 61, 49, 82, 69 on Bonn (val); DT-T1 prints 64, 54, 83, 71.
 
     missed: chance that a fully visible person is missed; missed_hidden: added chance for one with no
-    visible joint, in proportion between; false_alarms: mean number a frame; duplicates: chance of
+    visible joint, in proportion between; false_alarms: mean number per frame; duplicates: chance of
     a second detection; jitter: standard deviation of a joint in head sizes, times the joint
     group's factor; outliers: share of joints four times as far off; swapped: chance that a joint is
     taken from a neighbour who is near; guessed: chance that a joint is predicted though not annotated.
@@ -54,23 +54,10 @@ PERSISTENCE = 0.95
 
 
 #: Where joints lie in an upright person's box, as shares of its width and height, for guessing.
-_TEMPLATE = np.array(
+_TEMPLATE = np.transpose(
     [
-        (0.35, 0.95),
-        (0.38, 0.74),
-        (0.40, 0.52),
-        (0.60, 0.52),
-        (0.62, 0.74),
-        (0.65, 0.95),
-        (0.22, 0.52),
-        (0.25, 0.38),
-        (0.32, 0.22),
-        (0.68, 0.22),
-        (0.75, 0.38),
-        (0.78, 0.52),
-        (0.50, 0.16),
-        (0.50, 0.09),
-        (0.50, 0.02),
+        [0.35, 0.38, 0.40, 0.60, 0.62, 0.65, 0.22, 0.25, 0.32, 0.68, 0.75, 0.78, 0.50, 0.50, 0.50],
+        [0.95, 0.74, 0.52, 0.52, 0.74, 0.95, 0.52, 0.38, 0.22, 0.22, 0.38, 0.52, 0.16, 0.09, 0.02],
     ]
 )
 
@@ -93,7 +80,7 @@ def simulate_detections(video: Video, seed: int, noise: DetectorNoise = Detector
     return everyone[np.lexsort((rng.random(len(everyone)), everyone.frame))]
 
 
-def _lasting_normal(rng, p: People) -> np.ndarray:
+def _lasting_normal(rng: np.random.Generator, p: People) -> np.ndarray:
     """Normal numbers (N,) that change slowly along each track: who is missed stays so for a while."""
     out = np.zeros(len(p))
     for identity in np.unique(p.track):
@@ -105,7 +92,7 @@ def _lasting_normal(rng, p: People) -> np.ndarray:
     return out
 
 
-def _predict(rng, seen: People, truth: People, noise: DetectorNoise) -> People:
+def _predict(rng: np.random.Generator, seen: People, truth: People, noise: DetectorNoise) -> People:
     """One noisy pose for each person seen."""
     n = len(seen)
     difficulty = rng.lognormal(0, 0.35, (n, 1))
@@ -127,11 +114,14 @@ def _predict(rng, seen: People, truth: People, noise: DetectorNoise) -> People:
     return _detections(seen.frame, xy, present, score, person)
 
 
-def _swap(rng, xy, off, seen: People, truth: People, noise: DetectorNoise):
+def _swap(
+    rng: np.random.Generator, xy: np.ndarray, off: np.ndarray, seen: People, truth: People, noise: DetectorNoise
+) -> tuple[np.ndarray, np.ndarray]:
     """Joints that lie within a head size of a neighbour's same joint sometimes are the neighbour's."""
     drawn = rng.random((len(seen), N_JOINTS)) < noise.swapped
+    everybody = truth.by_frame(truth.frame.max(initial=-1) + 1)
     for t in np.unique(seen.frame):
-        here, others = np.flatnonzero(seen.frame == t), truth.at(t)
+        here, others = np.flatnonzero(seen.frame == t), everybody[t]
         me = seen[here]
         distance = np.linalg.norm(others.xy[None] - me.xy[:, None], axis=-1) / me.head[:, None, None]
         valid = others.present[None] & me.present[:, None] & (others.track != me.track[:, None])[..., None]
@@ -144,12 +134,12 @@ def _swap(rng, xy, off, seen: People, truth: People, noise: DetectorNoise):
     return xy, off
 
 
-def _guesses(rng, seen: People) -> np.ndarray:
+def _guesses(rng: np.random.Generator, seen: People) -> np.ndarray:
     low, size = seen.box[:, None, :2], (seen.box[:, 2:] - seen.box[:, :2])[:, None]
     return low + size * (_TEMPLATE + rng.normal(0, 0.06, (len(seen), N_JOINTS, 2)))
 
 
-def _false_alarms(rng, truth: People, video: Video, noise: DetectorNoise) -> People:
+def _false_alarms(rng: np.random.Generator, truth: People, video: Video, noise: DetectorNoise) -> People:
     """Poses of people of the video put elsewhere."""
     frames = np.flatnonzero(video.labelled)
     frames = np.repeat(frames, rng.poisson(noise.false_alarms, len(frames)))
@@ -164,7 +154,9 @@ def _false_alarms(rng, truth: People, video: Video, noise: DetectorNoise) -> Peo
     return _detections(frames, xy, model.present, score, expit(rng.normal(0, 2, len(frames))))
 
 
-def _detections(frame, xy, present, joint_score, score) -> People:
+def _detections(
+    frame: np.ndarray, xy: np.ndarray, present: np.ndarray, joint_score: np.ndarray, score: np.ndarray
+) -> People:
     xy = np.where(present[..., None], xy, 0.0)
     return people(
         frame=frame,

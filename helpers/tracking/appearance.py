@@ -19,7 +19,6 @@ from torchvision.ops import roi_align
 from helpers import WorkbookError
 from helpers.nets.keypoint_rcnn import image_tensor
 from helpers.people import People
-from helpers.tracking.frame_to_frame import FrameToFrame
 from helpers.weights import from_torchvision
 
 LAYERS = ("layer1", "layer2", "layer3")
@@ -91,16 +90,12 @@ class AppearanceCost:
     A crop's features depend on nothing but frame and box, so these are what they are kept by.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._known: dict[tuple, np.ndarray] = {}
 
     def learn(self, people: People, features: np.ndarray) -> None:
         """Keep features (N, D) of people."""
-        self._known.update(zip(_keys(people), features))
-
-    def forget_before(self, frame: int) -> None:
-        """Drop everything known of earlier frames."""
-        self._known = {key: value for key, value in self._known.items() if key[0] >= frame}
+        self._known.update(zip(_keys(people), features, strict=True))
 
     def features(self, people: People) -> np.ndarray:
         """What was learnt of people (N, D). Raises WorkbookError for someone unknown."""
@@ -118,35 +113,13 @@ class AppearanceCost:
 
 
 def _keys(people: People) -> list[tuple]:
-    return [(frame, box.tobytes()) for frame, box in zip(people.frame.tolist(), people.box)]
+    return [(frame, box.tobytes()) for frame, box in zip(people.frame.tolist(), people.box, strict=True)]
 
 
 def look(frames: Sequence[np.ndarray], detections: People, encoder: CropEncoder) -> dict[str, AppearanceCost]:
-    """Costs of one video that know the features of all its detections, one a layer: computed once, used often."""
+    """Costs of one video that know the features of all its detections, one per layer: computed once, used often."""
     costs = {name: AppearanceCost() for name in encoder.layers}
-    for t in np.unique(detections.frame):
-        here = detections.at(t)
-        for name, features in encoder(frames[t], here.box).items():
+    for t, here in enumerate(detections.by_frame(len(frames))):
+        for name, features in encoder(frames[t], here.box).items() if len(here) else ():
             costs[name].learn(here, features)
     return costs
-
-
-class AppearanceTracker(FrameToFrame):
-    """Frame-to-frame tracker that encodes each frame's crops as it comes; `step` needs the image.
-
-    It remembers one frame, as Detect-and-Track does.
-    """
-
-    def __init__(self, encoder: CropEncoder, **options):
-        super().__init__(AppearanceCost(), **options)
-        self.encoder = encoder
-
-    def step(self, frame_people: People, image: np.ndarray | None = None) -> np.ndarray:
-        """Track ids (N,). Raises WorkbookError without an image."""
-        if len(frame_people):
-            if image is None:
-                raise WorkbookError(f"appearance: frame {frame_people.frame[0]} has no image to compare crops in.")
-            self.cost.learn(frame_people, self.encoder(image, frame_people.box)[self.encoder.layers[-1]])
-        ids = super().step(frame_people, image)
-        self.cost.forget_before(frame_people.frame.min(initial=np.iinfo(int).max))
-        return ids

@@ -6,8 +6,11 @@ Detect-and-Track's oracle is the third. Notebooks 01 and 06 put them beside real
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
+from helpers import WorkbookError
 from helpers.geometry import box_iou, joint_distances
 from helpers.people import People
 from helpers.tracking.matching import hungarian
@@ -27,14 +30,25 @@ def constant_ids(people: People) -> People:
 def random_ids(people: People, seed: int, high: int = 1000, unique: bool = False) -> People:
     """Uniform track ids below `high` (DT-T1 "random tracks": 0 … 999); unique: no id twice in a frame.
 
-    Raises ValueError if a frame has more people than there are ids to give.
+    Raises WorkbookError if a frame has more people than there are ids to give.
     """
     rng = np.random.default_rng(seed)
     ids = rng.integers(0, high, len(people))
-    for t in np.unique(people.frame) if unique else ():
-        now = people.frame == t
-        ids[now] = rng.choice(high, now.sum(), replace=False)
+    frames, size = np.unique(people.frame, return_counts=True)
+    if unique and size.max(initial=0) > high:
+        raise WorkbookError(f"random ids: frame {frames[size.argmax()]} has more people than the {high} ids.")
+    for t in frames if unique else ():
+        ids[people.frame == t] = rng.choice(high, (people.frame == t).sum(), replace=False)
     return people.replace(track=ids)
+
+
+def _side_by_side(people: People, truth: People) -> Iterator[tuple[np.ndarray, People, People]]:
+    """(rows of the detections, the detections, the people of the truth) of every frame that has both."""
+    n_frames = people.frame.max(initial=-1) + 1
+    numbered = people.replace(track=np.arange(len(people)))
+    for here, there in zip(numbered.by_frame(n_frames), truth.by_frame(n_frames), strict=True):
+        if len(here) and len(there):
+            yield here.track, here, there
 
 
 def truth_ids(people: People, truth: People, threshold: float = 0.5) -> People:
@@ -46,12 +60,11 @@ def truth_ids(people: People, truth: People, threshold: float = 0.5) -> People:
     another person's.
     """
     ids = np.full(len(people), -1)
-    for t in np.intersect1d(people.frame, truth.frame):
-        here, there = np.flatnonzero(people.frame == t), np.flatnonzero(truth.frame == t)
-        reach = joint_distances(people[here], truth[there]) / (threshold * truth.head[there][:, None])
+    for which, here, there in _side_by_side(people, truth):
+        reach = joint_distances(here, there) / (threshold * there.head[:, None])
         gain = np.where(reach <= 1, 1 + NEARER * (1 - reach), 0).sum(-1)
         rows, columns = hungarian(np.where(gain > 0, -gain, np.inf))
-        ids[here[rows]] = truth.track[there[columns]]
+        ids[which[rows]] = there.track[columns]
     alone = ids < 0
     ids[alone] = truth.track.max(initial=-1) + 1 + np.arange(alone.sum())
     return people.replace(track=ids)
@@ -64,8 +77,7 @@ def truth_joints(people: People, truth: People, overlap: float = 0.5) -> People:
     a detection that is left over keeps its own joints, as the false alarm that it is.
     """
     xy, present = people.xy.copy(), people.present.copy()
-    for t in np.intersect1d(people.frame, truth.frame):
-        here, there = np.flatnonzero(people.frame == t), np.flatnonzero(truth.frame == t)
-        rows, columns = hungarian(1 - box_iou(people.box[here], truth.box[there]), 1 - overlap)
-        xy[here[rows]], present[here[rows]] = truth.xy[there[columns]], truth.present[there[columns]]
+    for which, here, there in _side_by_side(people, truth):
+        rows, columns = hungarian(1 - box_iou(here.box, there.box), 1 - overlap)
+        xy[which[rows]], present[which[rows]] = there.xy[columns], there.present[columns]
     return people.replace(xy=xy, present=present)

@@ -12,6 +12,7 @@ import numpy as np
 
 from helpers import WorkbookError
 from helpers.geometry import box_iou, joint_distances, oks, pairwise_distance
+from helpers.heads import HEAD_SHARE
 from helpers.people import People
 from helpers.skeleton import INDEX
 
@@ -52,9 +53,8 @@ def oks_cost(previous: People, current: People) -> np.ndarray:
 #: The costs that need nothing but boxes and joints, as the command line names them.
 BY_NAME = {"iou": box_cost, "oks": oks_cost, "keypoints": joint_distance_cost, "pckh": pck_cost}
 
-
-#: Head size over the distance from head_top to head_bottom (PCKh), and body height in heads where the head is not seen.
-PCKH_FACTOR, HEADS_TALL = 0.6, 7.0
+#: Body height in heads, where the head is not seen.
+HEADS_TALL = 7.0
 
 
 def pck_cost_of_paper(previous: People, current: People, threshold: float = 0.5) -> np.ndarray:
@@ -67,7 +67,7 @@ def pck_cost_of_paper(previous: People, current: People, threshold: float = 0.5)
     top, bottom = INDEX["head_top"], INDEX["head_bottom"]
     length = np.linalg.norm(previous.xy[:, top] - previous.xy[:, bottom], axis=-1)
     seen = previous.present[:, top] & previous.present[:, bottom]
-    head = PCKH_FACTOR * np.where(seen, length, (previous.box[:, 3] - previous.box[:, 1]) / HEADS_TALL)
+    head = HEAD_SHARE * np.where(seen, length, (previous.box[:, 3] - previous.box[:, 1]) / HEADS_TALL)
     distance = joint_distances(previous, current)
     common = np.isfinite(distance).sum(-1)
     with np.errstate(invalid="ignore"):

@@ -23,7 +23,7 @@ class FrameToFrame:
     limit: pairs that cost more are never linked, inf = no gate (DT); memory: how many
     frames back a track's last detection may lie, 1 = only the frame before (DT). Ids count
     up from 0; a person that is linked to none opens a new one. It keeps at most `memory`
-    frames of people, however long the video.
+    frames of people, however long the video. Raises WorkbookError for a memory below 1.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class FrameToFrame:
         memory: int = 1,
     ):
         if memory < 1:
-            raise ValueError(f"memory: expected at least 1 frame, got {memory}")
+            raise WorkbookError(f"tracker: memory {memory} is less than the 1 frame that is needed.")
         self.cost, self.match, self.limit, self.memory = cost, match, limit, memory
         self._next_id = 0
         self._known = nobody()  # last detection of every remembered track
@@ -77,14 +77,14 @@ class ConstantVelocity(FrameToFrame):
     A track of one frame stays where it is. Memory of one frame, as the tracker beside it.
     """
 
-    def __init__(self, cost: Callable[[People, People], np.ndarray] | None = None):
-        super().__init__(*[cost] if cost else [])
+    def __init__(self, cost: Callable[[People, People], np.ndarray] = box_cost):
+        super().__init__(cost)
         self._boxes: dict[int, np.ndarray] = {}
 
     def step(self, frame_people: People, image: np.ndarray | None = None) -> np.ndarray:
         """Track ids (N,) of one frame's people; the image is not used."""
         ids = super().step(frame_people, image)
-        moved = [box + (box - self._boxes.get(i, box)) for i, box in zip(ids.tolist(), frame_people.box)]
-        self._boxes = dict(zip(ids.tolist(), frame_people.box))
+        moved = [box + (box - self._boxes.get(i, box)) for i, box in zip(ids.tolist(), frame_people.box, strict=True)]
+        self._boxes = dict(zip(ids.tolist(), frame_people.box, strict=True))
         self._known = frame_people.replace(box=np.reshape(moved, (-1, 4)))
         return ids

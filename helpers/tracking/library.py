@@ -8,6 +8,7 @@ with its second box.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -24,14 +25,15 @@ def track_with_library(
 
     name: one of `NAMES`; settings: of its constructor, its own defaults but that a track shows
     its id at every box (`minimum_consecutive_frames` 1), because everyone here needs one;
-    which as in `track`. Who is in no track gets an id of its own. Raises WorkbookError for an unknown name, or where the optional
-    package `trackers` is not installed.
+    which as in `track`. Who is in no track gets an id of its own. Raises WorkbookError for an unknown
+    name, or where the optional package `trackers` is not installed.
     """
     tracker, detections = _make(name, {"minimum_consecutive_frames": 1} | settings)
     ids, first = np.full(len(people), -1), []
+    frames = people.replace(track=np.arange(len(people))).by_frame(n_frames)
     for t in range(n_frames) if which is None else which:
-        rows = np.flatnonzero(people.frame == t)
-        out = tracker.update(detections(xyxy=people.box[rows], confidence=people.score[rows], class_id=rows))
+        now = frames[t]
+        out = tracker.update(detections(xyxy=now.box, confidence=now.score, class_id=now.track))
         ids[out.class_id] = out.tracker_id
         young = [track for track in tracker.tracks if track.tracker_id < 0]
         first += [
@@ -47,7 +49,7 @@ def track_with_library(
     return people.replace(track=ids)
 
 
-def _make(name: str, settings: dict):
+def _make(name: str, settings: dict) -> tuple[Any, type]:
     if name not in NAMES:
         raise WorkbookError(f"tracker {name!r} is unknown; there are {', '.join(NAMES)}.")
     try:

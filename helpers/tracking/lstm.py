@@ -17,7 +17,7 @@ from helpers.tracking.matching import hungarian
 
 
 class LstmTracker:
-    """Tracker whose cost is minus the LSTM's logit; one state a live track.
+    """Tracker whose cost is minus the LSTM's logit; one state per live track.
 
     As DT's released description has it: a track that nobody continues is deleted, a matched
     one's state moves on by the detection, a detection left over starts a new track. `cost`
@@ -44,7 +44,7 @@ class LstmTracker:
             self.cost = -logits.double().numpy()
             rows, columns = self.match(self.cost)
             ids[columns] = self._ids[rows]
-            for whole, part in zip(state, after):
+            for whole, part in zip(state, after, strict=True):
                 whole[:, columns] = part[:, rows, columns]
         new = ids < 0
         if new.any():
