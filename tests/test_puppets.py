@@ -5,18 +5,13 @@ import numpy as np
 import pytest
 
 from helpers import WorkbookError, datasets, puppets, worlds
-from helpers.experiments.calibration import (
-    STATISTICS,
-    calibration_figure,
-    calibration_table,
-    mislinked,
-    speeds,
-    statistics,
-)
-from helpers.people import people
+from helpers.experiments.calibration import STATISTICS, calibration_figure, calibration_table, speeds, statistics
+from helpers.experiments.links import link_errors
+from helpers.people import Video, people
 from helpers.puppets import motion, render, scene
 from helpers.puppets.scene import WorldSettings
 from helpers.skeleton import INDEX, JOINTS
+from helpers.tracking.matching import hungarian
 
 SMALL = dict(n=3)
 
@@ -365,14 +360,20 @@ def test_statistics_by_hand():
     far = people(
         frame=[0, 0, 1, 1], track=[0, 1, 0, 1], xy=np.array([0, 50, 45, 4.0])[:, None, None] * np.ones((4, 15, 2))
     )
-    assert mislinked([far], 1, lambda a, b: np.abs(a.xy[:, None, 0, 0] - b.xy[None, :, 0, 0])) == 1.0
+    errors = link_errors(
+        [Video("far", (0, 0), np.ones(2, bool), far)],
+        1,
+        lambda a, b: np.abs(a.xy[:, None, 0, 0] - b.xy[None, :, 0, 0]),
+        hungarian,
+    )
+    assert errors.tolist() == [[2, 2]]
 
 
 def test_calibration_table_and_figure():
     stats = statistics(puppets.videos("val", n=4, render=False))
     assert list(stats) == list(STATISTICS)
     assert stats["joints annotated (share)"] + stats["joints not annotated (share)"] == 1
-    stats = {name: 2.0 for name in stats}
+    stats = dict.fromkeys(stats, 2.0)
     high = dict.fromkeys(stats, 5.0)
     table = calibration_table({"puppets": stats, "low": dict.fromkeys(stats, 3.0), "high": high})
     assert (table["factor"] == 1.5).all()

@@ -6,7 +6,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
-from helpers import evaluation, ledger
+from helpers import WorkbookError, evaluation, ledger
 from helpers.experiments import thresholds
 from helpers.experiments.thresholds import LEFT_OUT, MISPLACED, NOBODY, NOT_COUNTED, RIGHT, Chosen, Sweep
 from helpers.people import Video, concatenate, nobody, people
@@ -75,7 +75,7 @@ def test_export_drops_boxes_and_joints_once_more():
             person(0, 200, joint_score=0.0),
         ]
     )
-    out = thresholds.exported(found, thresholds.Setting(joint=1.95))
+    out = thresholds.exported(found, 1.95)
     assert len(out) == 1 and np.flatnonzero(out.present[0]).tolist() == [1, 2]
 
 
@@ -83,7 +83,7 @@ def test_a_box_that_is_linked_but_not_exported_can_take_the_id():
     """What O-24 is about: at threshold 0 the unsure box takes part in linking, at 0.5 it does not."""
     found = concatenate([person(0, 0), person(1, 2), person(1, 0, score=0.3)])
     video = Video("v", (640, 90), np.ones(2, bool), nobody())
-    ids = lambda t: thresholds.exported(thresholds.link(found, video, t), thresholds.Setting()).track.tolist()
+    ids = lambda t: thresholds.exported(thresholds.link(found, video, t)).track.tolist()
     assert ids(0.0) == [0, 1] and ids(0.5) == [0, 0]
 
 
@@ -98,7 +98,7 @@ def test_only_labelled_frames_are_linked_when_asked():
 @given(seeds, st.floats(0, 1), st.floats(-1, 4))
 def test_what_is_exported_shrinks_with_both_thresholds(seed, person_threshold, joint):
     video, found = scene(seed=seed)
-    export = lambda p, j: thresholds.exported(thresholds.link(found, video, p), thresholds.Setting(p, j, 0.0))
+    export = lambda p, j: thresholds.exported(thresholds.link(found, video, p), j, 0.0)
     count = lambda p, j: export(p, j).present.sum()
     assert count(person_threshold, joint) <= min(count(0.0, joint), count(person_threshold, -np.inf))
 
@@ -184,8 +184,28 @@ def test_calibration_and_its_inverse():
     curve = thresholds.calibrate(np.array([0.0, 0, 0, 0, 1, 1, 1, 1]), np.array([1, 0, 0, 0, 1, 1, 1, 0], bool))
     assert np.allclose(curve, (np.log(1 / 3), 2 * np.log(3)))  # odds 1 : 3 at 0 and 3 : 1 at 1
     assert np.isclose(thresholds.score_at(0.5, curve), 0.5) and np.isclose(thresholds.score_at(0.75, curve), 1)
-    with pytest.raises(ValueError, match="right joints and wrong ones"):
-        thresholds.calibrate(np.arange(3.0), np.ones(3, bool))
+
+
+@pytest.mark.parametrize(
+    "score, right",
+    [
+        (range(3), (1, 1, 1)),  # nothing wrong
+        (range(3), (0, 0, 0)),
+        (range(4), (0, 0, 1, 1)),  # separable
+        (range(4), (1, 1, 0, 0)),
+        ((0, 1, 1, 2), (0, 0, 1, 1)),  # they touch: steeper is still likelier
+        ((1, 1, 1, 1), (0, 1, 0, 1)),  # one score: every slope is as likely
+        ((), ()),
+    ],
+)
+def test_scores_without_a_most_likely_curve_are_refused(score, right):
+    with pytest.raises(WorkbookError, match="whose scores overlap"):
+        thresholds.calibrate(np.array(score, float), np.array(right, bool))
+
+
+def test_barely_overlapping_scores_have_a_curve():
+    offset, slope = thresholds.calibrate(np.array([0, 1, 2, 3.0]), np.array([0, 1, 0, 1], bool))
+    assert np.isclose(offset, -1.5 * slope) and 0.5 < slope < 2
 
 
 # --- measuring ------------------------------------------------------------------------------------
@@ -194,12 +214,12 @@ def test_calibration_and_its_inverse():
 def test_a_sweep_measures_what_the_evaluation_does():
     video, found = scene()
     measured = Sweep([video], [[found]]).at(0.3, 1.0, 0.4)
-    tracked = thresholds.exported(thresholds.link(found, video, 0.3), thresholds.Setting(0.3, 1.0, 0.4))
+    tracked = thresholds.exported(thresholds.link(found, video, 0.3), 1.0, 0.4)
     scores = evaluation.evaluate([video], [tracked])
     for name in ("mota", "precision", "recall"):
         assert np.isclose(getattr(measured, name)(), scores.total(name))
     assert np.isclose(measured.ap(rank="joint"), scores.total("ap"))
-    assert np.isclose(measured.switches(), np.mean(100 * scores.switches / scores.counts.sum().objects))
+    assert np.isclose(measured.switch_share(), np.mean(100 * scores.switches / scores.counts.sum().objects))
     box = tracked.replace(joint_score=np.repeat(tracked.score[:, None], N_JOINTS, 1))
     assert np.isclose(measured.ap(), evaluation.evaluate([video], [box]).total("ap"))
 
@@ -211,7 +231,7 @@ def test_weights_are_repetitions():
     order = [0, 2, 2]
     repeated = Sweep([videos[i] for i in order], [[found[i] for i in order]]).at(0.0, 1.0)
     w = np.array([1, 0, 2])
-    for name in ("mota", "precision", "recall", "switches", "ap"):
+    for name in ("mota", "precision", "recall", "switch_share", "ap"):
         assert np.isclose(getattr(weighted, name)(w), getattr(repeated, name)()), name
 
 
@@ -232,7 +252,7 @@ def test_a_monotone_map_changes_no_curve():
     mapped = found.replace(joint_score=1 / (1 + np.exp(-found.joint_score)))
     for t in (0.0, 1.0, 2.0):
         a, b = (Sweep([video], [[p]]).at(0.0, x) for p, x in ((found, t), (mapped, 1 / (1 + np.exp(-t)))))
-        assert all(np.array_equal(a.counts[k], b.counts[k]) for k in a.counts)
+        assert all(np.array_equal(c, vars(b.counts)[name]) for name, c in vars(a.counts).items())
         assert a.ap(rank="joint") == b.ap(rank="joint")
 
 
@@ -280,7 +300,7 @@ def test_measures_on_printed_numbers():
     )
     assert np.isclose(thresholds.drop_balance(before, after), 6.2)
     assert np.isclose(thresholds.ends_gain_most(before, after), 17.4 - 12.8)
-    kt = [Fixed(mota=m, switches=s) for m, s in ((42.0, 1.0), (63.3, 0.9), (66.5, 0.9), (66.6, 0.8), (66.0, 0.9))]
+    kt = [Fixed(mota=m, switch_share=s) for m, s in ((42.0, 1.0), (63.3, 0.9), (66.5, 0.9), (66.6, 0.8), (66.0, 0.9))]
     assert np.isclose(thresholds.inner_maximum([r.mota() for r in kt]), 0.6)
     assert np.isclose(thresholds.moved_per_switch(kt), 123.0)
 

@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers import WorkbookError, evaluation, puppets
-from helpers.detections.filters import keep_confident
+from helpers.detections.filters import box_confidence, keep_confident
 from helpers.detections.simulated import DetectorNoise, simulate_detections
 from helpers.evaluation import clear_mot
 from helpers.experiments import links, networks
-from helpers.experiments.runs import Runs
+from helpers.experiments.runs import Runs, difference
 from helpers.people import Video, concatenate, nobody, people
 from helpers.skeleton import INDEX
 from helpers.tracking import controls, costs, track
@@ -118,7 +118,7 @@ def test_memory_is_counted_in_frames():
     lost = scene([0, 100], [100], [100], [100, 0])
     ids = {m: track(lost, FrameToFrame(limit=0.99, memory=m), 4).track.tolist() for m in (1, 2, 3)}
     assert ids[1] == ids[2] == [0, 1, 1, 1, 1, 2] and ids[3] == [0, 1, 1, 1, 1, 0]
-    with pytest.raises(ValueError, match="memory"):
+    with pytest.raises(WorkbookError, match="memory 0"):
         FrameToFrame(memory=0)
 
 
@@ -160,7 +160,7 @@ def test_controls():
     assert all(len(set(random.at(t).track)) == len(random.at(t)) for t in range(3))
     assert (controls.random_ids(p, 1).track == controls.random_ids(p, 1).track).all()
     assert (controls.random_ids(p, 1).track != controls.random_ids(p, 2).track).any()
-    with pytest.raises(ValueError):
+    with pytest.raises(WorkbookError, match="frame 2 has more people than the 17 ids"):
         controls.random_ids(p, 1, high=17, unique=True)
 
 
@@ -186,14 +186,14 @@ def walkers(n_videos=3, n_frames=12, seed=0):
 def test_oracle_association_makes_no_switches_and_is_not_beaten():
     videos = walkers()
     found = [keep_confident(simulate_detections(v, 0), 0.5, 0.5) for v in videos]
-    perfect = links.mot_errors(videos, [controls.truth_ids(d, v.people) for d, v in zip(found, videos)])
+    perfect = Runs(videos, [[controls.truth_ids(d, v.people) for d, v in zip(found, videos)]])
     for cost in (costs.box_cost, costs.pck_cost, costs.joint_distance_cost):
         tracked = [track(d, FrameToFrame(cost), len(v)) for d, v in zip(found, videos)]
-        assert links.mota(links.mot_errors(videos, tracked)) < links.mota(perfect)
+        assert Runs(videos, [tracked]).mota() < perfect.mota()
     constant = clear_mot(videos, [controls.constant_ids(d) for d in found])
     assert constant.switches.sum() == 0
-    random = links.mot_errors(videos, [controls.random_ids(d, 0) for d in found])
-    assert links.mota(random) < links.mota(perfect) - 20
+    random = Runs(videos, [[controls.random_ids(d, 0) for d in found]])
+    assert random.mota() < perfect.mota() - 20
 
 
 def test_detections_are_deterministic_and_noise_is_what_it_says():
@@ -201,7 +201,7 @@ def test_detections_are_deterministic_and_noise_is_what_it_says():
     a, b, c = (simulate_detections(video, s) for s in (0, 0, 1))
     assert np.array_equal(a.xy, b.xy) and np.array_equal(a.score, b.score)
     assert len(a) != len(c) or not np.array_equal(a.xy, c.xy)
-    assert ((0 < a.score) & (a.score < 1)).all() and (a.track == -1).all() and np.isnan(a.head).all()
+    assert ((a.score > 0) & (a.score < 1)).all() and (a.track == -1).all() and np.isnan(a.head).all()
     assert (np.diff(a.frame) >= 0).all()
     clean = DetectorNoise(missed=0, missed_hidden=0, false_alarms=0, duplicates=0, jitter=0, outliers=0, swapped=0)
     exact = controls.truth_ids(simulate_detections(video, 0, clean), video.people)
@@ -255,25 +255,48 @@ def test_link_errors_by_hand():
     assert links.link_errors(few, 1, costs.box_cost, hungarian).tolist() == [[0, 0]]
 
 
+class Counted(Runs):
+    """Runs whose errors are given: (S, V), out of 100 objects of every joint."""
+
+    def __init__(self, errors):
+        errors = np.repeat(np.asarray(errors, float)[..., None], 15, 2)
+        nothing = np.zeros_like(errors)
+        super().__init__([None] * errors.shape[1], [[None] * errors.shape[1]] * len(errors))
+        self.counts = evaluation.MotCounts(nothing + 100, errors, nothing, nothing, nothing, nothing)
+
+
 def test_differences_are_paired():
-    rng = np.random.default_rng(0)
-    hard = rng.uniform(0, 80, (3, 20, 1, 1)).repeat(15, 3)  # videos differ far more than the two sides
-    errors = np.concatenate([hard, np.full_like(hard, 100)], 2)
-    worse = errors + np.reshape([1, 0], (1, 1, 2, 1))
-    estimate, (low, high) = links.mota_difference(errors, worse)
-    assert np.isclose(estimate, 1) and np.isclose(low, 1) and np.isclose(high, 1)
-    assert np.isclose(links.mota(errors), 100 - hard.mean())
-    with pytest.raises(ValueError, match="paired"):
-        links.mota_difference(errors, worse[:2])
+    hard = np.random.default_rng(0).uniform(0, 80, (3, 20))  # videos differ far more than the two sides
+    better, worse = Counted(hard), Counted(hard + 1)
+    assert np.allclose(np.r_[difference(better, worse)], 1)
+    assert np.isclose(better.mota(), 100 - hard.mean())
+    low, high = difference(better, Counted(hard[::-1]))[1]
+    assert low < -1 and high > 1  # other runs beside each other: nothing cancels
+    for unpaired in (hard[:2], hard[:, :19]):
+        with pytest.raises(WorkbookError, match="not paired"):
+            difference(better, Counted(unpaired))
+
+
+def test_one_run_stands_for_every_seed_and_several_are_drawn():
+    alone, several = Counted([[10.0, 20, 30]]), Counted([[10.0, 20, 30], [40, 50, 60]])
+    assert np.allclose([alone.mota(None, [0, 7]), alone.mota(), several.mota(None, [0, 7])], [80, 80, 50])
+    estimate, (low, high) = difference(several, alone)
+    assert np.allclose([estimate, low, high], [-15, -30, 0])  # both runs the first, or both the second
+    assert np.allclose(several.by_video(), [75, 65, 55])
+
+
+def test_a_run_of_too_few_videos_is_refused():
+    videos = walkers(2)
+    with pytest.raises(WorkbookError, match="a run has 1 videos in place of 2"):
+        Runs(videos, [[nobody(), nobody()], [nobody()]])
+    with pytest.raises(WorkbookError, match="a run has 1 videos in place of 2"):
+        Runs(videos, [[nobody()] * 2], [[nobody()]])
 
 
 def test_mota_is_that_of_the_evaluation():
-    from helpers.evaluation import evaluate
-
     videos = walkers()
     tracked = [track(simulate_detections(v, 0), FrameToFrame(), len(v)) for v in videos]
-    ours = links.mota(links.mot_errors(videos, tracked))
-    assert np.isclose(ours, evaluate(videos, tracked).total("MOTA"))
+    assert np.isclose(Runs(videos, [tracked]).mota(), evaluation.evaluate(videos, tracked).total("MOTA"))
 
 
 # --- networks compared ---------------------------------------------------------------------------
@@ -295,42 +318,50 @@ def test_a_tracker_shown_some_frames_takes_them_for_neighbours():
 
 def test_networks_are_measured_as_evaluate_does(small_world):
     videos, runs = small_world
-    whole = Runs(videos, runs, 0.5, 0.3)
-    expected, tracked = [], []
+    whole = networks.tracked_runs(videos, runs, 0.5, 0.3)
+    for rank in ("box", "joint"):
+        ranked = [[box_confidence(p) if rank == "box" else p for p in run] for run in runs]
+        expected = np.mean([evaluation.evaluate(videos, run).total("AP") for run in ranked])
+        assert (
+            networks.tracked_runs(videos, runs, 0.5, 0.3, rank).ap() == whole.ap(rank=rank) == pytest.approx(expected)
+        )
+    tracked = []
     for run in runs:
-        boxes = [p.replace(joint_score=np.repeat(p.score[:, None], 15, 1)) for p in run]
-        expected.append(evaluation.evaluate(videos, boxes).total("AP"))
-        found = [networks._tracked(p, v, 0.5, 0.3) for p, v in zip(run, videos)]
-        assert all(v.labelled[p.frame].all() and (p.track >= 0).all() for p, v in zip(found, videos))
-        tracked.append(evaluation.evaluate(videos, found).mota)
-    assert whole.ap() == pytest.approx(np.mean(expected))
-    assert whole.row()["MOTA Total"] == pytest.approx(np.mean(tracked))
-    assert whole.mota() == pytest.approx(np.mean(tracked), abs=1e-6)  # the runs have the same objects
+        kept = [keep_confident(p, 0.5, 0.3) for p in run]
+        kept = [p[v.labelled[p.frame]] for p, v in zip(kept, videos)]
+        ids = [track(p, FrameToFrame(), len(v), which=np.flatnonzero(v.labelled)) for p, v in zip(kept, videos)]
+        tracked.append(evaluation.evaluate(videos, ids))
+    row = whole.row()
+    assert row["MOTA Total"] == pytest.approx(np.mean([s.mota for s in tracked]))  # the runs have the same objects
+    assert whole.mota() == pytest.approx(row["MOTA Total"]) and row["mAP Total"] == whole.ap()
+    assert row["Rec"] == pytest.approx(np.mean([s.recall for s in tracked]))
 
 
 def test_weights_choose_videos_and_runs(small_world):
     videos, runs = small_world
-    both, second = Runs(videos, runs, 0.5, 0.3), Runs(videos, runs[1:], 0.5, 0.3)
+    of = networks.tracked_runs
+    both, second = of(videos, runs, 0.5, 0.3), of(videos, runs[1:], 0.5, 0.3)
     assert both.ap(None, [0, 1]) == second.ap() and both.mota(None, [0, 1]) == second.mota(None, [7, 7])
-    part = Runs(videos[:2], [run[:2] for run in runs], 0.5, 0.3)
-    assert both.ap(np.array([1, 1, 0, 0])) == pytest.approx(part.ap())
-    assert both.mota(np.array([1, 1, 0, 0.0])) == pytest.approx(part.mota())
+    part = of(videos[:2], [run[:2] for run in runs], 0.5, 0.3)
+    for name in ("ap", "mota", "precision", "recall", "motp", "switch_share"):
+        assert getattr(both, name)(np.array([1, 1, 0, 0])) == pytest.approx(getattr(part, name)())
 
 
 def test_a_network_is_no_better_than_itself(small_world):
-    runs = Runs(*small_world, 0.5, 0.3)
-    same = {name: runs for name in ("2d", "centre", "mean", "truth", "fpn", "rfcn")}
+    runs = networks.tracked_runs(*small_world, 0.5, 0.3)
+    same = dict.fromkeys(("2d", "centre", "mean", "truth", "fpn", "rfcn"), runs)
     same |= {f"{style}-{init}": runs for style in networks.STYLES for init in networks.INITS}
-    for claim in networks.MEASURES:
-        result = networks.result(claim, same, 4, 2, draws=5)
+    for claim in [claim for claim in networks.MEASURES if claim not in ("LT-C1", "LT-C2")]:
+        result = networks.result(claim, same, draws=5)
         assert result.estimate == 0 and result.interval == (0, 0), claim
+        assert (result.n_videos, result.n_seeds) == (4, 2)
 
 
 def test_each_claim_about_inflation_turns_with_the_networks_it_names(small_world):
-    """Worse detections (twice: half the people lost, or every box moved) in place of one network."""
+    """Worse detections (half the people lost) in place of one network."""
     videos, runs = small_world
-    good = Runs(videos, runs, 0.5, 0.3)
-    bad = Runs(videos, [[p[::2] for p in run] for run in runs], 0.5, 0.3)
+    good = networks.tracked_runs(videos, runs, 0.5, 0.3)
+    bad = networks.tracked_runs(videos, [[p[::2] for p in run] for run in runs], 0.5, 0.3)
     every = ["2d", "centre", "mean", "truth", "fpn", "rfcn"]
     every += [f"{style}-{init}" for style in networks.STYLES for init in networks.INITS]
     needs_better = {
@@ -343,7 +374,7 @@ def test_each_claim_about_inflation_turns_with_the_networks_it_names(small_world
     for claim, worse in needs_better.items():
         for losers, sign in ((worse, 1), (set(every) - set(worse), -1)):
             given = {name: bad if name in losers else good for name in every}
-            assert sign * networks.result(claim, given, 4, 2, draws=5).estimate > 0, claim
+            assert sign * networks.result(claim, given, draws=5).estimate > 0, claim
     steps = {"truth": good, "fpn": bad, "rfcn": bad}
     assert networks.MEASURES["LT-C3"](steps, None, None) == 0  # one step of two is missing
 
@@ -416,7 +447,7 @@ def test_the_oracles_order(small_world):
     plain = [track(p, FrameToFrame(), len(v)) for p, v in zip(kept, videos)]
     ids = [controls.truth_ids(p, v.people) for p, v in zip(kept, videos)]
     joints = [controls.truth_ids(controls.truth_joints(p, v.people), v.people) for p, v in zip(kept, videos)]
-    levels = [links.mota(links.mot_errors(videos, t)) for t in (plain, ids, joints)]
+    levels = [Runs(videos, [t]).mota() for t in (plain, ids, joints)]
     assert levels[0] < levels[1] < levels[2] - 5
 
 

@@ -8,16 +8,19 @@ the training split; notebook 01 reports validation, as a table and a figure.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from scipy.optimize import linear_sum_assignment
 
+from helpers.experiments.links import link_error_rate, link_errors
 from helpers.geometry import box_iou
 from helpers.heads import POSETRACK18_HEAD, head_sizes
 from helpers.people import People, Video, extent_boxes
 from helpers.skeleton import INDEX, N_JOINTS
+from helpers.tracking.costs import box_cost, joint_distance_cost
+from helpers.tracking.matching import hungarian
 
 #: A statistic of the built-in world may lie this factor outside the range that SoMoF and Bonn span.
 FACTOR = 1.5
@@ -47,13 +50,14 @@ STATISTICS = {
 
 def statistics(videos: Sequence[Video]) -> dict[str, float]:
     """The statistics named in STATISTICS, of labelled frames and people with at least one joint."""
-    truths = [_comparable(v.people) for v in videos]
+    videos = [replace(v, people=_comparable(v.people)) for v in videos]
+    truths = [v.people for v in videos]
     labelled = [int(v.labelled.sum()) for v in videos]
     speed = np.concatenate([speeds(p) for p in truths])
     overlap = np.concatenate([_overlaps(p) for p in truths])
     annotated = np.concatenate([p.present[:, _COMMON].mean(1) for p in truths]).mean()
     lengths = [np.unique(p.track, return_counts=True)[1] for p in truths]
-    shares = np.concatenate([length / n for length, n in zip(lengths, labelled)])
+    shares = np.concatenate([length / n for length, n in zip(lengths, labelled, strict=True)])
     values = [
         sum(map(len, truths)) / sum(labelled),
         np.median(speed),
@@ -65,8 +69,8 @@ def statistics(videos: Sequence[Video]) -> dict[str, float]:
         np.concatenate(lengths).mean(),
         shares.mean(),
     ]
-    links = [100 * mislinked(truths, gap, cost) for gap in GAPS for cost in (box_cost, joint_cost)]
-    return dict(zip(STATISTICS, map(float, values + links), strict=True))
+    linked = (link_errors(videos, gap, cost, hungarian) for gap in GAPS for cost in (box_cost, joint_distance_cost))
+    return dict(zip(STATISTICS, map(float, [*values, *map(link_error_rate, linked)]), strict=True))
 
 
 def _comparable(p: People) -> People:
@@ -77,7 +81,7 @@ def _comparable(p: People) -> People:
 
 
 def speeds(p: People) -> np.ndarray:
-    """Mean joint displacement between consecutive frames of each track, in head sizes a frame."""
+    """Mean joint displacement between consecutive frames of each track, in head sizes per frame."""
     order = np.lexsort((p.frame, p.track))
     a, b = p[order[:-1]], p[order[1:]]
     both = a.present & b.present
@@ -88,41 +92,11 @@ def speeds(p: People) -> np.ndarray:
 
 def _overlaps(p: People) -> np.ndarray:
     """Box IoU of every two people of a frame."""
-    box, out = extent_boxes(p.xy, p.present), [np.zeros(0)]
-    for t in np.unique(p.frame):
-        iou = box_iou(box[p.frame == t], box[p.frame == t])
+    out = [np.zeros(0)]
+    for now in p.replace(box=extent_boxes(p.xy, p.present)).by_frame(p.frame.max(initial=-1) + 1):
+        iou = box_iou(now.box, now.box)
         out.append(iou[np.triu_indices(len(iou), 1)])
     return np.concatenate(out)
-
-
-def box_cost(a: People, b: People) -> np.ndarray:
-    """1 − IoU of the joints' extents."""
-    return 1 - box_iou(extent_boxes(a.xy, a.present), extent_boxes(b.xy, b.present))
-
-
-def joint_cost(a: People, b: People) -> np.ndarray:
-    """Mean distance of the joints annotated in both, in pixels; without any, more than all others."""
-    both = a.present[:, None] & b.present[None]
-    distance = np.linalg.norm(a.xy[:, None] - b.xy[None], axis=-1)
-    mean = (distance * both).sum(-1) / np.maximum(1, both.sum(-1))
-    return np.where(both.any(-1), mean, 1e6)
-
-
-def mislinked(truths: Sequence[People], gap: int, cost) -> float:
-    """Share of true pairs that Hungarian matching of the true poses gap frames apart does not link.
-
-    People with at least 3 joints; a true pair is an identity present in both frames.
-    """
-    wrong = total = 0
-    for p in truths:
-        p = p[p.present.sum(1) >= 3]
-        labelled = np.unique(p.frame)
-        for t in labelled[np.isin(labelled + gap, labelled)]:
-            a, b = p.at(t), p.at(t + gap)
-            rows, columns = linear_sum_assignment(cost(a, b))
-            total += np.isin(a.track, b.track).sum()
-            wrong += np.isin(a.track, b.track).sum() - (a.track[rows] == b.track[columns]).sum()
-    return wrong / max(1, total)
 
 
 def calibration_table(worlds: dict[str, dict[str, float]]) -> pd.DataFrame:
@@ -137,8 +111,8 @@ def calibration_table(worlds: dict[str, dict[str, float]]) -> pd.DataFrame:
     return table.assign(factor=reached, allowed=pd.Series(STATISTICS))
 
 
-def calibration_figure(table: pd.DataFrame):
-    """Puppets against the range of the real sets, a row a statistic, in multiples of that range's middle."""
+def calibration_figure(table: pd.DataFrame) -> plt.Figure:
+    """Puppets against the range of the real sets, one row per statistic, in multiples of that range's middle."""
     real = table.drop(columns=["puppets", "factor", "allowed"])
     figure, axes = plt.subplots(figsize=(8, 5.2), layout="constrained")
     for y, name in enumerate(table.index[::-1]):

@@ -7,16 +7,18 @@ bootstrap draws videos and seeds for all thresholds at once.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.optimize import minimize
 from scipy.special import expit, logit
 
-from helpers import evaluation
+from helpers import WorkbookError, evaluation
 from helpers.detections.filters import keep_confident
-from helpers.experiments.runs import Measured
-from helpers.ledger import Result, paired_bootstrap
+from helpers.experiments import runs
+from helpers.experiments.runs import Runs, Weights
+from helpers.ledger import Result
 from helpers.people import People, Video
 from helpers.skeleton import N_JOINTS
 from helpers.tracking import track
@@ -27,16 +29,6 @@ EXPORT, AREA = 0.5, 50.0
 
 #: The rows of PT-T2, and of KT-T4, whose keypoint scores lie in [0, 1].
 BOX, KEYTRACK = (0.0, 0.5, 0.9, 0.95), (0.05, 0.35, 0.5, 0.57, 0.6)
-
-
-@dataclass(frozen=True)
-class Setting:
-    """person: boxes scored lower are not linked; joint: joints scored lower are not exported; export: boxes
-    scored lower are not exported, whatever was linked."""
-
-    person: float = 0.0
-    joint: float = -np.inf
-    export: float = EXPORT
 
 
 def link(detections: People, video: Video, person: float = 0.0, labelled: bool = False) -> People:
@@ -51,9 +43,9 @@ def link(detections: People, video: Video, person: float = 0.0, labelled: bool =
     return track(kept, FrameToFrame(), len(video), which=which)
 
 
-def exported(linked: People, setting: Setting) -> People:
-    """What of the linked people reaches the evaluation."""
-    return keep_confident(linked, setting.export, setting.joint)
+def exported(linked: People, joint: float = -np.inf, export: float = EXPORT) -> People:
+    """What of the linked people reaches the evaluation: boxes scored at least `export`, joints at least `joint`."""
+    return keep_confident(linked, export, joint)
 
 
 class Sweep:
@@ -64,23 +56,45 @@ class Sweep:
 
     def __init__(self, videos: Sequence[Video], detections: Sequence[Sequence[People]], labelled: bool = False):
         self.videos, self.detections, self._labelled = videos, detections, labelled
-        self._linked, self._measured = {}, {}
+        self._linked: dict[float, list[list[People]]] = {}
+        self._measured: dict[tuple, Runs] = {}
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of runs S and of videos V."""
+        return len(self.detections), len(self.videos)
 
     def linked(self, person: float) -> list[list[People]]:
         """What passes a box threshold, with ids."""
         if person not in self._linked:
-            of_run = lambda run: [link(p, v, person, self._labelled) for p, v in zip(run, self.videos, strict=True)]
-            self._linked[person] = [of_run(run) for run in self.detections]
+            self._linked[person] = [
+                [link(p, v, person, self._labelled) for p, v in zip(run, self.videos, strict=True)]
+                for run in self.detections
+            ]
         return self._linked[person]
 
-    def at(self, person: float = 0.0, joint: float = -np.inf, export: float = EXPORT, ids=None) -> Measured:
-        """What a setting scores; ids: a control, People → People, that gives ids in place of the tracker."""
+    def at(
+        self,
+        person: float = 0.0,
+        joint: float = -np.inf,
+        export: float = EXPORT,
+        ids: Callable[[People], People] | None = None,
+    ) -> Runs:
+        """What a setting scores; ids: a control that gives ids in place of the tracker."""
         key = person, joint, export, ids
         if key not in self._measured:
-            setting = Setting(person, joint, export)
-            people = [[exported(ids(p) if ids else p, setting) for p in run] for run in self.linked(person)]
-            self._measured[key] = Measured(self.videos, people)
+            linked = [[ids(p) if ids else p for p in run] for run in self.linked(person)]
+            self._measured[key] = Runs(self.videos, [[exported(p, joint, export) for p in run] for run in linked])
         return self._measured[key]
+
+
+def shuffled(detections: Sequence[People], field: str, seed: int | np.random.Generator) -> list[People]:
+    """Control: the detections scored above 0.5, one field's values dealt out anew over all videos."""
+    kept = [keep_confident(p, 0.5) for p in detections]
+    values = np.concatenate([getattr(p, field).ravel() for p in kept])
+    ends = np.cumsum([getattr(p, field).size for p in kept])[:-1]
+    dealt = np.split(np.random.default_rng(seed).permutation(values), ends)
+    return [p.replace(**{field: d.reshape(getattr(p, field).shape)}) for p, d in zip(kept, dealt, strict=True)]
 
 
 #: What becomes of a predicted joint. LEFT_OUT: of a person who was found, but nobody annotated it.
@@ -125,7 +139,8 @@ def predicted_joints(videos: Sequence[Video], detections: Sequence[People]) -> d
         row, joint = np.nonzero(fate)
         of_joint = fate[row, joint]
         parts.append((p.score[row], p.joint_score[row, joint], of_joint == RIGHT, of_joint, joint))
-    return dict(zip(("box", "score", "right", "fate", "joint"), map(np.concatenate, zip(*parts))))
+    columns = map(np.concatenate, zip(*parts, strict=True))
+    return dict(zip(("box", "score", "right", "fate", "joint"), columns, strict=True))
 
 
 def best_threshold(score: np.ndarray, right: np.ndarray) -> float:
@@ -143,22 +158,32 @@ def best_threshold(score: np.ndarray, right: np.ndarray) -> float:
     return float(ranked[last][np.argmax(gain[last])])
 
 
-def calibrate(score: np.ndarray, right: np.ndarray, steps: int = 25) -> tuple[float, float]:
-    """Offset and slope of the curve P(right | score) = σ(offset + slope · score), by Newton's method.
+def calibrate(score: np.ndarray, right: np.ndarray) -> tuple[float, float]:
+    """Offset and slope of the most likely curve P(right | score) = σ(offset + slope · score).
 
-    score (K,) unbounded, right (K,) bool. Raises ValueError unless both outcomes occur.
+    score (K,) unbounded, right (K,) bool. Raises WorkbookError unless right and wrong joints overlap in
+    their scores: where a threshold separates them, steeper is always more likely.
     """
-    x, y = np.c_[np.ones(len(score)), score], np.asarray(right, float)
-    if not 0 < y.sum() < len(y):
-        raise ValueError("calibrate: needs right joints and wrong ones")
-    w = np.zeros(2)
-    for _ in range(steps):
+    x, y = np.c_[np.ones(len(score)), score], np.asarray(right, bool)
+    good, bad = x[y, 1], x[~y, 1]
+    if not (good.min(initial=np.inf) < bad.max(initial=-np.inf) and bad.min() < good.max()):
+        raise WorkbookError("calibrate: needs right joints and wrong ones whose scores overlap.")
+
+    def loss(w: np.ndarray) -> float:
+        return float(np.logaddexp(0, np.where(y, -1, 1) * (x @ w)).mean())
+
+    def slope(w: np.ndarray) -> np.ndarray:
+        return x.T @ (expit(x @ w) - y) / len(y)
+
+    def curvature(w: np.ndarray) -> np.ndarray:
         p = expit(x @ w)
-        w = w + np.linalg.solve((x * (p * (1 - p))[:, None]).T @ x, x.T @ (y - p))
-    return float(w[0]), float(w[1])
+        return (x * (p * (1 - p))[:, None]).T @ x / len(y)
+
+    offset, steepness = minimize(loss, np.zeros(2), method="trust-exact", jac=slope, hess=curvature, tol=1e-10).x
+    return float(offset), float(steepness)
 
 
-def score_at(probability, curve: tuple[float, float]):
+def score_at(probability: float | np.ndarray, curve: tuple[float, float]) -> float | np.ndarray:
     """The score at which a calibration curve reaches a probability."""
     return (logit(probability) - curve[0]) / curve[1]
 
@@ -194,25 +219,25 @@ class Chosen:
     keypoints: tuple[float, ...] = KEYTRACK
 
 
-def _steps(values) -> np.ndarray:
+def _steps(values: Sequence[float]) -> np.ndarray:
     return np.diff(np.asarray(values, float))
 
 
-def _keypoint_rows(sweep: Sweep, chosen: Chosen) -> list[Measured]:
+def _keypoint_rows(sweep: Sweep, chosen: Chosen) -> list[Runs]:
     return [sweep.at(chosen.person, joint) for joint in chosen.keypoints]
 
 
-def _dropping(sweep: Sweep, chosen: Chosen) -> tuple[Measured, Measured]:
+def _dropping(sweep: Sweep, chosen: Chosen) -> tuple[Runs, Runs]:
     """Before and after low-scored keypoints are dropped."""
     return sweep.at(chosen.person), sweep.at(chosen.person, chosen.joint)
 
 
-def largest_difference(a: Measured, b: Measured) -> float:
+def largest_difference(a: Runs, b: Runs) -> float:
     """PT-C6: the largest difference in mAP, precision and recall."""
     return max(abs(a.ap() - b.ap()), abs(a.precision() - b.precision()), abs(a.recall() - b.recall()))
 
 
-def drop_balance(before: Measured, after: Measured, v=None, s=None) -> float:
+def drop_balance(before: Runs, after: Runs, v: Weights = None, s: Weights = None) -> float:
     """PT-C11: the smallest of the gain in MOTA, the gain in precision and the loss of recall."""
     return min(
         after.mota(v, s) - before.mota(v, s),
@@ -221,7 +246,7 @@ def drop_balance(before: Measured, after: Measured, v=None, s=None) -> float:
     )
 
 
-def ends_gain_most(before: Measured, after: Measured, v=None, s=None) -> float:
+def ends_gain_most(before: Runs, after: Runs, v: Weights = None, s: Weights = None) -> float:
     """PT-C12: the smaller gain of ankle and wrist minus the largest gain of another joint group."""
     first, then = before.mota_of_groups(v, s), after.mota_of_groups(v, s)
     gain = {g: then[g] - first[g] for g in first if g != "Total"}
@@ -234,10 +259,10 @@ def inner_maximum(mota: Sequence[float]) -> float:
     return max(mota[1:-1]) - max(mota[0], mota[-1])
 
 
-def moved_per_switch(rows: Sequence[Measured], v=None, s=None) -> float:
+def moved_per_switch(rows: Sequence[Runs], v: Weights = None, s: Weights = None) -> float:
     """KT-C13: range of MOTA over range of the share of switches."""
-    mota, switches = ([f(v, s) for f in fs] for fs in zip(*((r.mota, r.switches) for r in rows)))
-    return np.ptp(mota) / np.ptp(switches) if np.ptp(switches) else np.inf
+    moved, switched = np.ptp([r.mota(v, s) for r in rows]), np.ptp([r.switch_share(v, s) for r in rows])
+    return moved / switched if switched else np.inf
 
 
 #: Claim: (sweep, chosen, video weights, seed weights) → what data/papers says is measured.
@@ -257,9 +282,6 @@ MEASURES = {
 
 def result(claim: str, sweep: Sweep, chosen: Chosen, data: str, draws: int = 200) -> Result:
     """A claim's estimate and its interval over videos and seeds; PT-C6 is a property and has none."""
-    n_videos, n_seeds = len(sweep.videos), len(sweep.detections)
     if claim == "PT-C6":
         return Result.exact(claim, largest_difference(sweep.at(0.0), sweep.at(0.5)), data)
-    measure = lambda v=None, s=None: float(MEASURES[claim](sweep, chosen, v, s))
-    interval = paired_bootstrap(measure, n_videos, n_seeds, draws)
-    return Result(claim, data, measure(), interval, n_videos, n_seeds)
+    return runs.result(claim, data, lambda v, s: MEASURES[claim](sweep, chosen, v, s), sweep.shape, draws)

@@ -1,0 +1,81 @@
+"""What the metrics themselves reward: ids without tracking, and a joint in another place (notebook 01)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from helpers.detections.filters import keep_confident
+from helpers.detections.simulated import simulate_detections
+from helpers.experiments import runs
+from helpers.experiments.runs import Runs, Weights
+from helpers.ledger import Result
+from helpers.people import People, Video
+from helpers.skeleton import GROUPS, INDEX, N_JOINTS
+from helpers.tracking import controls, track
+from helpers.tracking.frame_to_frame import FrameToFrame
+
+#: Setting: the joint scores that are kept. Way: (detections, video, seed) → with track ids.
+SETTINGS = {"everything kept": 0.0, "confident joints": 0.5}
+WAYS: dict[str, Callable[[People, Video, int], People]] = {
+    "tracker": lambda p, v, s: track(p, FrameToFrame(), len(v)),
+    "perfect": lambda p, v, s: controls.truth_ids(p, v.people),
+    "one id for all": lambda p, v, s: controls.constant_ids(p),
+    "random ids": lambda p, v, s: controls.random_ids(p, s),
+}
+_HEAD = [INDEX[name] for name in GROUPS["Head"]]
+
+
+def relabelled(videos: Sequence[Video], seeds: Sequence[int]) -> dict[tuple[str, str], Runs]:
+    """(setting, way): simulated detections, one run per seed, with the ids that the way gives them."""
+    found = [[simulate_detections(v, s) for v in videos] for s in seeds]
+    out = {}
+    for setting, least in SETTINGS.items():
+        kept = [[keep_confident(p, joint=least) for p in run] for run in found]
+        for way, give in WAYS.items():
+            tracked = [
+                [give(p, v, s) for p, v in zip(run, videos, strict=True)] for s, run in zip(seeds, kept, strict=True)
+            ]
+            out[setting, way] = Runs(videos, tracked)
+    return out
+
+
+def with_shoulder_neck(p: People, joint: str = "head_bottom") -> People:
+    """The same poses with a joint in the middle of the shoulders, where all three are there."""
+    left, right, moved = INDEX["left_shoulder"], INDEX["right_shoulder"], INDEX[joint]
+    both = p.present[:, left] & p.present[:, right] & p.present[:, moved]
+    xy = p.xy.copy()
+    xy[both, moved] = (p.xy[both, left] + p.xy[both, right]) / 2
+    return p.replace(xy=xy)
+
+
+def necks(videos: Sequence[Video]) -> dict[str, Runs]:
+    """Perfect predictions: "annotated", and "moved" with the neck in the middle of the shoulders."""
+    truth = [v.people.replace(joint_score=np.full((len(v.people), N_JOINTS), 0.9)) for v in videos]
+    moved = [with_shoulder_neck(p) for p in truth]
+    return {"annotated": Runs(videos, [truth], rank="joint"), "moved": Runs(videos, [moved], rank="joint")}
+
+
+def _way_minus_way(setting: str, a: str, b: str) -> Callable:
+    return lambda r, v, s: r[setting, a].mota(v, s) - r[setting, b].mota(v, s)
+
+
+def _lost_head_ap(r: dict[str, Runs], v: Weights, s: Weights) -> float:
+    """A joint that a data set lacks loses nothing."""
+    lost = r["annotated"].ap_of_joints(v, s) - r["moved"].ap_of_joints(v, s)
+    return float(np.nan_to_num(lost)[_HEAD].mean())
+
+
+#: Claim: (what is compared by name, video weights, seed weights) → what data/papers says is measured.
+MEASURES = {
+    "PT-C7": _way_minus_way("everything kept", "one id for all", "tracker"),
+    "DT-C3": _way_minus_way("confident joints", "tracker", "random ids"),
+    "O-26": _lost_head_ap,
+}
+
+
+def result(claim: str, compared: dict, data: str, draws: int = 1000) -> Result:
+    """A claim's estimate and interval; compared: `relabelled` for PT-C7 and DT-C3, `necks` for O-26."""
+    shape = runs.shape_of(compared.values())
+    return runs.result(claim, data, lambda v, s: MEASURES[claim](compared, v, s), shape, draws)
