@@ -16,6 +16,11 @@ from helpers.tracking.matching import hungarian
 SMALL = dict(n=3)
 
 
+def objects(owner):
+    """Owner codes → −1 backdrop, or the number of the person or thing, each of 12 capsules and a trunk."""
+    return np.where(owner > 0, (owner - 1) // 13, -1)
+
+
 @pytest.fixture(scope="module")
 def three():
     return puppets.videos("val", **SMALL)
@@ -41,6 +46,17 @@ def test_only_the_videos_asked_for_are_made(monkeypatch):
     monkeypatch.setattr(puppets, "random_scene", lambda *args: made.append(args) or scene.random_scene(*args))
     puppets.videos("tune", n=2, first=1, render=False)
     assert len(made) == 2
+
+
+def test_backdrops_of_a_training_split_are_painted_once_each(monkeypatch):
+    painted = []
+    paint = render._backdrop
+    monkeypatch.setattr(render, "_backdrop", lambda *args: painted.append(args) or paint(*args))
+    made = puppets.videos("train", n=60, size=(32, 18), people=(1, 1))
+    for _ in range(2):
+        for video in made:
+            video.frames[0]
+    assert len(painted) == 60
 
 
 def test_tune_is_the_training_world_from_video_860_on():
@@ -161,7 +177,7 @@ def test_id_maps_show_what_is_painted(crowd):
         s = puppets.scene_of(video)
         _, outfits, things = render._looks(s.look, len(s.joints), len(s.occluders), s.uniform, s.camera.size)
         image, owner = video.frames[20], render.owners(s, 20)
-        shown = render._object(owner)
+        shown = objects(owner)
         for p, outfit in enumerate(outfits):
             nose = tuple(0.6 * c for c in outfit[2])
             colours = np.rint([*outfit, nose]).astype(int)
@@ -182,7 +198,7 @@ def test_visibility_agrees_with_the_painters_id_map(crowd):
         seen, own = s.visible(), s._behind_own_trunk()
         inside = ((s.joints >= 0) & (s.joints <= np.array(video.size) - 1)).all(-1)
         for t in range(0, len(video), 9):
-            shown = np.pad(render._object(render.owners(s, t)), 2, constant_values=-9)
+            shown = np.pad(objects(render.owners(s, t)), 2, constant_values=-9)
             for p, j in zip(*np.nonzero(inside[:, t] & ~own[:, t])):
                 x, y = np.rint(s.joints[p, t, j]).astype(int) + 2
                 if seen[p, t, j]:
@@ -262,7 +278,7 @@ def test_flow_carries_visible_joints_onto_themselves(crowd):
                 x, y = np.rint(s.joints[p, t, j]).astype(int)
                 part = (owner[y, x] - 1) % render._PARTS
                 ends = scene.TORSO if part == render._TRUNK else (scene._A[part], scene._B[part])
-                if render._object(owner[y, x]) == p and j in ends:
+                if objects(owner[y, x]) == p and j in ends:
                     error.append(np.abs(field[y, x] - (s.joints[p, t + 1, j] - s.joints[p, t, j])).max())
     error = np.array(error)  # a pixel is up to .7 beside its joint, and turns with its limb
     assert len(error) > 3000 and (error < 1).mean() > 0.998 and error.max() < 2.5

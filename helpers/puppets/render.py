@@ -125,7 +125,8 @@ def _draw_person(image, joints, radii, depth, outfit) -> None:
 # --- colours and the backdrop ---------------------------------------------------------------------
 
 
-@lru_cache(maxsize=4)
+# Training draws frames of random videos: all sixty of the training split stay painted (1 MB each at 320 × 180).
+@lru_cache(maxsize=64)
 def _looks(look: int, n_people: int, n_things: int, uniform: bool, size):
     """Backdrop image, outfits (trousers, shirt, skin, shoes, hair) and colours of things."""
     rng = np.random.default_rng(look)
@@ -211,11 +212,6 @@ def owners(scene: Scene, t: int) -> np.ndarray:
             else:
                 _line(image, points[_A[part]], points[_B[part]], scene.radii[k, t, part], first + part)
     return image
-
-
-def _object(owner: np.ndarray) -> np.ndarray:
-    """Owner codes → −1 backdrop, or the person's or thing's number."""
-    return np.where(owner > 0, (owner - 1) // _PARTS, -1)
 
 
 def _shape_flow(scene: Scene, t: int, shape: int, xy: np.ndarray) -> np.ndarray:
