@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
-from helpers import WorkbookError
-from helpers.datasets import SPLIT_FOLDERS, check_name, find, missing
+from helpers import WorkbookError, puppets
+from helpers.datasets import SPLIT_FOLDERS, check_name, find, missing, posetrack
+from helpers.datasets.bonn import read_bonn
+from helpers.datasets.somof import read_somof
 from helpers.people import Video
 
 SPLITS = ("train", "val", "all")
@@ -14,24 +17,22 @@ SPLITS = ("train", "val", "all")
 def load(name: str, split: str = "val", n: int | None = None, **options) -> list[Video]:
     """The videos of a data set, its first n where n is given.
 
-    split: "train", "val" or "all". SoMoF's train is its even-numbered videos and val its
-    odd-numbered; Bonn's val is its test folder; PoseTrack's are the official ones.
-    options go to the built-in world's `videos`. Raises WorkbookError on an unknown name
+    split: "train", "val" or "all"; the built-in world has its own (`puppets.SPLITS`). SoMoF's train is
+    its even-numbered videos and val its odd-numbered; Bonn's val is its test folder; PoseTrack's are the
+    official ones. options go to the built-in world's `videos`. Raises WorkbookError on an unknown name
     or split, on options a real data set does not have, and where it is missing.
     """
     check_name(name)
     if name == "puppets":
-        from helpers import puppets
-
         return puppets.videos(split, n=n, **options)
     if split not in SPLITS:
         raise WorkbookError(f"split {split!r} of {name} is unknown; there are {', '.join(SPLITS)}.")
     if options:
-        raise WorkbookError(f"{name} is not rendered, so it has no option {sorted(options)[0]}.")
+        raise WorkbookError(f"{name} is not rendered, so it has no option {min(options)}.")
     folder = find(name)
     if folder is None:
         raise WorkbookError(missing(name) + ".")
-    return _read(name, folder, split)[:n]
+    return _READERS[name](folder, split)[:n]
 
 
 def available(dataset: str) -> list[str]:
@@ -47,13 +48,20 @@ def available(dataset: str) -> list[str]:
     return [dataset]
 
 
-def _read(name: str, folder: Path, split: str) -> list[Video]:
-    from helpers.datasets import bonn, posetrack, somof
+def _parts(name: str, read: Callable[..., list[Video]]) -> Callable[[Path, str], list[Video]]:
+    """A reader of PoseTrack's splits, of which each has a folder of annotations."""
 
-    if name == "somof":
-        return somof.read_somof(folder, split)
-    if name == "bonn":
-        return bonn.read_bonn(folder, split)
-    reader = getattr(posetrack, f"read_{name}")
-    parts = ("train", "val") if split == "all" else (split,)
-    return [video for part in parts for video in reader(folder / SPLIT_FOLDERS[name] / part)]
+    def read_split(folder: Path, split: str) -> list[Video]:
+        parts = ("train", "val") if split == "all" else (split,)
+        return [video for part in parts for video in read(folder / SPLIT_FOLDERS[name] / part)]
+
+    return read_split
+
+
+_READERS: dict[str, Callable[[Path, str], list[Video]]] = {
+    "somof": read_somof,
+    "bonn": read_bonn,
+    "posetrack17": _parts("posetrack17", posetrack.read_posetrack17),
+    "posetrack18": _parts("posetrack18", posetrack.read_posetrack18),
+    "posetrack21": _parts("posetrack21", posetrack.read_posetrack21),
+}

@@ -224,13 +224,11 @@ def test_track_refuses_in_one_sentence(untracked, tmp_path, capsys):
 
 
 def test_track_then_evaluate_on_a_real_clip(tmp_path, capsys):
-    from helpers import datasets
     from helpers.datasets import bonn
 
-    if datasets.find("bonn") is None:
-        pytest.skip(datasets.missing("bonn"))
-    clip = next(v for v in worlds.load("bonn", "val") if v.name == bonn.CLIP)
-    found = bonn.read_poses(datasets.find("bonn"))
+    if (real_clip := bonn.real_clip()) is None:
+        pytest.skip(bonn.missing_clip())
+    clip, found = real_clip
     write_posetrack18(tmp_path / "gt", [clip])
     write_posetrack18(tmp_path / "pred", [clip], [found.replace(track=np.arange(len(found)))])
     assert main(["track", str(tmp_path / "pred"), "--method", "iou", "--out", str(tmp_path / "out")]) == 0

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.io import savemat
 
-from helpers import WorkbookError, datasets, worlds
+from helpers import WorkbookError, datasets, places, worlds
 from helpers.datasets import bonn
 from helpers.datasets.bonn import read_bonn
 from helpers.datasets.images import image_size
@@ -465,14 +465,15 @@ def detected(**changes):
 
 
 def test_real_poses_by_hand(tmp_path):
-    (tmp_path / "derived").mkdir()
-    file = tmp_path / "derived" / f"{bonn.CLIP}_poses.json"
+    file = tmp_path / "poses.json"
     file.write_text(json.dumps(detected()))
-    found = bonn.read_poses(tmp_path)
+    found = bonn.read_poses(file)
     assert len(found) == 1 and found.frame.tolist() == [3] and found.box.tolist() == [[1, 2, 31, 42]]
     assert found.xy[0, INDEX["left_shoulder"]].tolist() == [50, 25]
     assert found.xy[0, INDEX["head_bottom"]].tolist() == [55, 27.5]  # middle of the shoulders
     assert not found.present[0, INDEX["nose"]] and found.present[0].sum() == 14
+    for least, n in ((0.0, 2), (0.29, 2), (0.2901, 1), (0.9, 1), (0.91, 0)):  # as much as it takes is enough
+        assert len(bonn.read_poses(file, least)) == n
 
 
 @pytest.mark.parametrize(
@@ -480,12 +481,48 @@ def test_real_poses_by_hand(tmp_path):
     ["{", '[{"frame": 1}]', json.dumps(detected(keypoints_coco17=[[1, 2]])), json.dumps(detected(bbox_xywh="far"))],
 )
 def test_damaged_real_poses_are_one_sentence(tmp_path, content):
-    with pytest.raises(WorkbookError, match="is missing"):
-        bonn.read_poses(tmp_path)
-    (tmp_path / "derived").mkdir()
-    (tmp_path / "derived" / f"{bonn.CLIP}_poses.json").write_text(content)
+    (tmp_path / "poses.json").write_text(content)
     with pytest.raises(WorkbookError, match="poses.json"):
-        bonn.read_poses(tmp_path)
+        bonn.read_poses(tmp_path / "poses.json")
+
+
+def fetched(name, folder):
+    """A folder with links to exactly the files that fetch brings of a real data set."""
+    source = real(name)
+    for file in datasets.fetched_files(name):
+        (folder / name / file).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name / file).symlink_to(source / file)
+    return folder / name
+
+
+def test_with_exactly_the_fetched_files_only_the_clips_detections_are_missing(tmp_path, monkeypatch):
+    folders = [fetched(name, tmp_path) for name in ("somof", "bonn")]
+    monkeypatch.setenv("POSE_WORKBOOK_DATA", str(tmp_path))
+    assert [datasets.find(name) for name in ("somof", "bonn")] == folders
+    assert worlds.available("puppets") == ["puppets", "somof", "bonn"]
+    assert [len(worlds.load(name, "all")) for name in ("somof", "bonn")] == [104, 60]
+    assert bonn.real_clip() is None
+    assert bonn.missing_clip().startswith("bonn: bonn/derived/060470979_poses.json not found, left out")
+    derived = folders[1] / "derived" / f"{bonn.CLIP}_poses.json"
+    derived.parent.mkdir()
+    derived.write_text(json.dumps(detected()))
+    clip, found = bonn.real_clip(0.0)
+    assert clip.name == bonn.CLIP and len(clip) == 41 and len(found) == 2 and len(bonn.real_clip()[1]) == 1
+
+
+@pytest.mark.parametrize("name", ["somof", "bonn"])
+def test_a_data_set_that_is_not_whole_is_not_found(tmp_path, monkeypatch, name):
+    monkeypatch.setenv("POSE_WORKBOOK_DATA", str(tmp_path))
+    files = [tmp_path / name / file for file in datasets.fetched_files(name)]
+    for file in files:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    assert datasets.find(name) == tmp_path / name
+    files[-1].unlink()
+    files[-1].symlink_to(tmp_path / "nowhere")  # a dangling link is no file
+    assert datasets.find(name) is None and worlds.available("puppets") == ["puppets"]
+    assert f"{name}: only {len(files) - 1} of its {len(files)} files are there" in datasets.missing(name)
+    assert bonn.real_clip() is None and bonn.missing_clip() == datasets.missing("bonn")
 
 
 def test_bonn_has_the_published_counts():
@@ -515,7 +552,27 @@ def test_the_search_path_is_replaced_by_the_variable(tmp_path, monkeypatch):
     assert [v.name for v in worlds.load("somof", "val")] == ["000001_mpii_train"]
     assert len(worlds.load("somof", "all", n=1)) == 1
     monkeypatch.delenv("POSE_WORKBOOK_DATA")
-    assert datasets.data_folders()[0] == datasets.ROOT / "data"
+    assert datasets.data_folders() == [places.ROOT / "data"]
+
+
+def test_named_folders_are_absolute_and_one_that_is_not_there_is_one_line(tmp_path, monkeypatch, caplog):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "mine").mkdir()
+    somof_files(tmp_path / "mine" / "somof")
+    for value in ("mine", "~/mine", f"../{tmp_path.name}/mine"):
+        monkeypatch.setenv("POSE_WORKBOOK_DATA", value)
+        folder = datasets.find("somof")
+        assert folder.is_absolute() and folder.samefile(tmp_path / "mine" / "somof")
+        assert all(f.is_absolute() for f in datasets.data_folders())
+    assert not caplog.records
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("POSE_WORKBOOK_DATA", os.pathsep.join(["file", "nowhere", "mine"]))
+    for _ in range(2):
+        assert datasets.find("somof") == tmp_path / "mine" / "somof"
+    assert [r.getMessage() for r in caplog.records] == [
+        f"POSE_WORKBOOK_DATA: {tmp_path / name} is no folder, left out." for name in ("file", "nowhere")
+    ]
 
 
 def test_posetrack_is_found_in_its_own_layout(tmp_path, monkeypatch):
@@ -533,4 +590,4 @@ def test_posetrack_is_found_in_its_own_layout(tmp_path, monkeypatch):
 def test_every_notice_is_one_line_without_a_place_on_this_machine():
     for name in datasets.NAMES[1:]:
         notice = datasets.missing(name)
-        assert notice.startswith(f"{name}: ") and "\n" not in notice and str(datasets.ROOT) not in notice
+        assert notice.startswith(f"{name}: ") and "\n" not in notice and str(places.ROOT) not in notice

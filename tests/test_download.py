@@ -43,7 +43,7 @@ def server(tmp_path, monkeypatch):
     http = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=root))
     threading.Thread(target=http.serve_forever, daemon=True).start()
     Quiet.asked = []
-    monkeypatch.setattr(download, "HASHES", hashes)
+    monkeypatch.setattr(datasets, "HASHES", hashes)
     monkeypatch.setattr(download, "_RAW", f"http://127.0.0.1:{http.server_port}")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setattr("time.sleep", lambda _: None)  # the wait before the retry
@@ -124,7 +124,7 @@ def test_only_what_can_be_fetched_is_accepted(tmp_path):
 
 @pytest.mark.parametrize("name, n", [("somof", 5), ("bonn", 43)])
 def test_every_expected_file_has_a_hash_and_real_data_has_the_same(name, n):
-    hashes = download._hashes(name)
+    hashes = datasets.fetched_files(name)
     assert len(hashes) == n and all(len(digest) == 64 for digest in hashes.values())
     folder = datasets.find(name)
     if folder is None:

@@ -1,58 +1,83 @@
-"""Data sets by name, all through one door: `load(name, split)` gives Videos.
+"""Which data sets there are, and in which folder a real one lies (`helpers.worlds` loads them).
 
-The built-in world is always there; real data sets are looked for in $POSE_WORKBOOK_DATA, then in
-`data/`, and one that is missing is one line of notice, never a failure (notebook 00 shows it).
+Real data sets are looked for in $POSE_WORKBOOK_DATA, or else in `data/`; one that is missing is one line
+of notice, never a failure (notebook 00 shows it).
 """
 
 from __future__ import annotations
 
+import logging
 import os
+from functools import cache
 from pathlib import Path
 
 from helpers import WorkbookError
-from helpers.places import ROOT
+from helpers.places import DATA
 
 NAMES = ("puppets", "somof", "bonn", "posetrack17", "posetrack18", "posetrack21")
 
-#: The folder that holds the annotations, one folder a split.
+#: The folder that holds the annotations, one folder per split.
 SPLIT_FOLDERS = {"posetrack17": "annotations", "posetrack18": "annotations", "posetrack21": "posetrack_data"}
 
-#: What a data set's folder must hold to count as found.
-_MARKS = {"somof": "posetrack_valid_in.json", "bonn": "annolist", **SPLIT_FOLDERS}
+#: SHA-256 of every file that `python -m helpers fetch` brings.
+HASHES = Path(__file__).with_name("hashes.txt")
 
 
 def data_folders() -> list[Path]:
-    """Folders that are searched for data sets, in order.
+    """Folders that are searched for data sets, in order, absolute.
 
-    $POSE_WORKBOOK_DATA (several, separated as in PATH) replaces the rest when it is set,
-    even to nothing; else `data/` of the workbook and, where it exists, `shared/realdata`
-    beside the checkout.
+    `data/` of the workbook, or, when it is set, even to nothing, what $POSE_WORKBOOK_DATA names
+    (several, separated as in PATH).
     """
     value = os.environ.get("POSE_WORKBOOK_DATA")
-    if value is not None:
-        return [Path(folder) for folder in value.split(os.pathsep) if folder]
-    beside = ROOT.parent / "shared" / "realdata"
-    return [ROOT / "data"] + ([beside] if beside.is_dir() else [])
+    if value is None:
+        return [DATA]
+    return [Path(folder).expanduser().absolute() for folder in value.split(os.pathsep) if folder]
+
+
+def fetched_files(name: str) -> dict[str, str]:
+    """File below the data set's folder → SHA-256 of every file that fetch brings; empty for other data sets."""
+    lines = (line.split() for line in HASHES.read_text(encoding="utf-8").splitlines() if not line.startswith("#"))
+    return {path.removeprefix(f"{name}/"): digest for path, digest in lines if path.startswith(f"{name}/")}
 
 
 def find(name: str) -> Path | None:
-    """The folder of a real data set, None where it is not found. WorkbookError on an unknown name."""
+    """The folder of a real data set, None where it is not found or not whole. WorkbookError on an unknown name.
+
+    A folder of $POSE_WORKBOOK_DATA that is not there is one line on standard error.
+    """
     check_name(name)
-    mark = _MARKS.get(name)
-    found = (folder / name for folder in data_folders() if mark and (folder / name / mark).exists())
-    return next(found, None)
+    for folder in data_folders():
+        if not folder.is_dir():
+            _complain(folder)
+        elif (marks := _marks(name)) and all(os.path.exists(folder / name / mark) for mark in marks):
+            return folder / name
+    return None
 
 
 def missing(name: str) -> str:
     """One line that says what is missing and how to get it. WorkbookError on an unknown name."""
     check_name(name)
-    if name in ("somof", "bonn"):
-        return f"{name}: not found, left out; get it with: python -m helpers fetch {name}"
-    folder = _MARKS.get(name, "files")
-    return (
-        f"{name}: not found, left out; put its {folder}/ and images/ into data/{name}, "
-        "or name the folder above it in POSE_WORKBOOK_DATA"
-    )
+    marks = _marks(name)
+    if name in SPLIT_FOLDERS:
+        return (
+            f"{name}: not found, left out; put its {marks[0]}/ and images/ into data/{name}, "
+            "or name the folder above it in POSE_WORKBOOK_DATA"
+        )
+    there = max((sum(os.path.exists(f / name / mark) for mark in marks) for f in data_folders()), default=0)
+    state = f"only {there} of its {len(marks)} files are there" if there else "not found"
+    return f"{name}: {state}, left out; get it with: python -m helpers fetch {name}"
+
+
+def _marks(name: str) -> list[str]:
+    """What a data set's folder must hold to count as found."""
+    return [SPLIT_FOLDERS[name]] if name in SPLIT_FOLDERS else list(fetched_files(name))
+
+
+@cache
+def _complain(folder: Path) -> None:
+    if "POSE_WORKBOOK_DATA" in os.environ:
+        logging.getLogger(__name__).warning("POSE_WORKBOOK_DATA: %s is no folder, left out.", folder)
 
 
 def check_name(name: str) -> None:

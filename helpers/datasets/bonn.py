@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from helpers import WorkbookError
+from helpers.datasets import find, missing
 from helpers.datasets.images import ImageFiles, image_size
 from helpers.files import load_json
 from helpers.heads import BONN_HEAD, HEAD_SHARE, head_sizes
@@ -99,18 +100,36 @@ def _people(rows):
 CLIP, LEAST_SCORE = "060470979", 0.3
 
 
-def read_poses(folder) -> People:
-    """What a real detector and a real pose network found in the clip `CLIP`, people scored 0.3 or more.
+def real_clip(least_score: float = LEAST_SCORE) -> tuple[Video, People] | None:
+    """The clip `CLIP` and what a real detector and a real pose network found in it; None where that is missing.
 
-    From `derived/<clip>_poses.json`: 17 COCO keypoints, made 15 joints as LightTrack does
-    (`skeleton.coco_to_posetrack`); the nose, which Bonn does not annotate, is left out;
-    joint_score is the heatmap's maximum. Raises WorkbookError for a missing or damaged file.
+    From `derived/<clip>_poses.json`, which no public source has: people scored least_score or more,
+    17 COCO keypoints made 15 joints as LightTrack does (`skeleton.coco_to_posetrack`); the nose,
+    which Bonn does not annotate, is left out; joint_score is the heatmap's maximum.
+    Raises WorkbookError for a damaged file.
     """
-    path = Path(folder) / "derived" / f"{CLIP}_poses.json"
-    if not path.exists():
-        raise WorkbookError(f"{path}: is missing.")
+    folder = find("bonn")
+    if folder is None or not _poses_file(folder).exists():
+        return None
+    clip = next(video for video in read_bonn(folder, "val") if video.name == CLIP)
+    return clip, read_poses(_poses_file(folder), least_score)
+
+
+def missing_clip() -> str:
+    """One line that says what is missing where `real_clip` gives None."""
+    if find("bonn") is None:
+        return missing("bonn")
+    return f"bonn: {_poses_file(Path('bonn')).as_posix()} not found, left out; no public source has it"
+
+
+def _poses_file(folder: Path) -> Path:
+    return folder / "derived" / f"{CLIP}_poses.json"
+
+
+def read_poses(path: Path, least_score: float = LEAST_SCORE) -> People:
+    """What is in the file of detections; see `real_clip`."""
     try:
-        rows = [(f["frame"], d) for f in load_json(path) for d in f["detections"] if d["score"] >= LEAST_SCORE]
+        rows = [(f["frame"], d) for f in load_json(path) for d in f["detections"] if d["score"] >= least_score]
         coco = np.array([d["keypoints_coco17"] for _, d in rows], float).reshape(-1, 17, 3)
         corner, sides = np.split(np.array([d["bbox_xywh"] for _, d in rows], float).reshape(-1, 4), 2, 1)
         frame, score = [t for t, _ in rows], [d["score"] for _, d in rows]
@@ -119,11 +138,5 @@ def read_poses(folder) -> People:
     xy, joint_score = coco_to_posetrack(coco[..., :2], coco[..., 2])
     present = np.ones(joint_score.shape, bool)
     present[:, INDEX["nose"]] = False
-    return people(
-        frame=frame,
-        box=np.hstack([corner, corner + sides]),
-        score=score,
-        xy=xy,
-        present=present,
-        joint_score=joint_score,
-    )
+    box = np.hstack([corner, corner + sides])
+    return people(frame=frame, box=box, score=score, xy=xy, present=present, joint_score=joint_score)

@@ -10,7 +10,7 @@ import logging
 from pathlib import Path
 
 from helpers import WorkbookError
-from helpers.datasets import data_folders
+from helpers.datasets import data_folders, fetched_files
 
 _RAW, _PAGE = "https://raw.githubusercontent.com", "https://github.com"
 #: Repository, commit and folder that a data set's files come from.
@@ -26,7 +26,6 @@ SOURCES = {
         "data/bonn-multiperson-posetrack",
     ),
 }
-HASHES = Path(__file__).with_name("hashes.txt")
 
 
 def fetch(names, folder=None) -> list[Path]:
@@ -52,7 +51,9 @@ def _fetch(name: str, folder: Path) -> Path:
 
     repository, commit, source = SOURCES[name]
     # one retry: a broken connection is the usual reason for a wrong hash too
-    store = pooch.create(folder, f"{_RAW}/{repository}/{commit}/{source}/", registry=_hashes(name), retry_if_failed=1)
+    store = pooch.create(
+        folder, f"{_RAW}/{repository}/{commit}/{source}/", registry=fetched_files(name), retry_if_failed=1
+    )
     pooch.get_logger().setLevel(logging.ERROR)  # the bar says it all
     for file in tqdm(store.registry, desc=name, unit="file"):
         try:
@@ -65,12 +66,6 @@ def _fetch(name: str, folder: Path) -> Path:
             page = f"{_PAGE}/{repository}/tree/{commit}/{source}"
             raise WorkbookError(_explain(error, folder, file, page)) from None
     return folder
-
-
-def _hashes(name: str) -> dict[str, str]:
-    """File below the data set's folder → SHA-256."""
-    lines = (line.split() for line in HASHES.read_text().splitlines() if not line.startswith("#"))
-    return {path.removeprefix(f"{name}/"): digest for path, digest in lines if path.startswith(f"{name}/")}
 
 
 def _explain(error: OSError, folder: Path, file: str, page: str) -> str:
