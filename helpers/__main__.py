@@ -12,7 +12,7 @@ import json
 import sys
 from pathlib import Path
 
-from helpers import WorkbookError
+from helpers import WorkbookError, __version__
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -22,6 +22,8 @@ def main(argv: list[str] | None = None) -> int:
         return arguments.run(arguments) or 0
     except WorkbookError as error:
         print(f"error: {error}", file=sys.stderr)
+    except ModuleNotFoundError as error:
+        print(f"error: {arguments.command}: {_LACKING.format(error.name)}", file=sys.stderr)
     except OSError as error:
         print(f"error: {error.filename or 'output'}: {error.strerror or error}.", file=sys.stderr)
     except KeyboardInterrupt:
@@ -29,8 +31,13 @@ def main(argv: list[str] | None = None) -> int:
     return 1
 
 
+#: `pip install .` alone brings what evaluate, track, ledger and fetch import.
+_LACKING = "needs {}, which is not installed; pip install '.[notebooks]' in a clone of the workbook brings it."
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m helpers", description="The Pose Tracking Workbook's commands.")
+    parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     p = commands.add_parser("reproduce", help="re-run notebooks and regenerate figures, tables and the ledger")
@@ -100,6 +107,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _reproduce(a) -> int:
+    from helpers.places import NOTEBOOKS
+
+    if not NOTEBOOKS.is_dir():
+        raise WorkbookError(f"{NOTEBOOKS}: is missing; reproduce works inside a clone of the workbook's repository.")
     from helpers import reproduce
 
     return reproduce.reproduce(

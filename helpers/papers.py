@@ -10,12 +10,15 @@ from __future__ import annotations
 import difflib
 from copy import deepcopy
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 import yaml
 
 from helpers import WorkbookError, places
+
+if TYPE_CHECKING:  # the ledger reads claims alone, without pandas
+    import pandas as pd
 
 FOLDER = places.PAPERS
 FILES = ("protracker", "detect_and_track", "simple_baselines", "lighttrack", "keytrack")
@@ -62,6 +65,8 @@ def table(name: str) -> pd.DataFrame:
 
     Raises WorkbookError for an unknown id, naming similar ones.
     """
+    import pandas as pd
+
     found = _find(name, {t["id"]: t for p in _read().values() for t in p["tables"]}, "table")
     return pd.DataFrame([list(map(_cell, row)) for row in found["rows"]], columns=found["columns"])
 
@@ -115,6 +120,8 @@ def pose_rows() -> pd.DataFrame:
     Columns: table, row (its labels), measure (mAP, MOTA or IDSW), Head … Ankle, Total, in
     per cent. A printed row with both mAP and MOTA gives two.
     """
+    import pandas as pd
+
     out = []
     for t in tables():
         frame = table(t["id"])
