@@ -70,9 +70,9 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--method",
         required=True,
-        choices=["iou", "oks", "keypoints", "pckh"],
-        help="what makes people of two frames alike: their boxes' overlap, object keypoint similarity, "
-        "mean joint distance, or the share of near joints",
+        metavar="NAME",
+        help="what makes people of two frames alike: iou (their boxes' overlap), oks (object keypoint similarity), "
+        "keypoints (mean joint distance) or pckh (share of near joints)",
     )
     p.add_argument("--out", required=True, metavar="DIR", type=Path, help="folder for the same files with track ids")
     p.add_argument("--matcher", default="hungarian", choices=["hungarian", "greedy"])
@@ -175,16 +175,10 @@ def _print_scores(scores) -> None:
 
 
 def _track(a) -> int:
-    from functools import partial
+    from helpers.tracking.on_files import track_files, tracker_maker
 
-    from helpers.tracking import costs, matching
-    from helpers.tracking.frame_to_frame import FrameToFrame
-    from helpers.tracking.on_files import track_files
-
-    if a.memory < 1:
-        raise WorkbookError(f"--memory {a.memory}: at least 1 frame is needed.")
-    tracker = partial(FrameToFrame, costs.BY_NAME[a.method], getattr(matching, a.matcher), a.limit, a.memory)
-    for path, people, ids in track_files(a.predictions, a.out, tracker, a.person, a.joint):
+    maker = tracker_maker(a.method, a.matcher, a.limit, a.memory)
+    for path, people, ids in track_files(a.predictions, a.out, maker, a.person, a.joint):
         print(f"{path}: {people} people, {ids} tracks")
     return 0
 

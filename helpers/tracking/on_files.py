@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,22 @@ from helpers.datasets.posetrack18 import read_detections, with_tracks
 from helpers.detections.filters import keep_confident
 from helpers.files import write_atomically
 from helpers.people import Video
-from helpers.tracking import Tracker, track
+from helpers.tracking import Tracker, costs, matching, track
+from helpers.tracking.frame_to_frame import FrameToFrame
+
+#: What `track --method` knows: how a fresh tracker is made of a matching, a limit and a memory. One line per tracker.
+TRACKERS: dict[str, Callable[..., Tracker]] = {
+    name: partial(FrameToFrame, cost) for name, cost in costs.BY_NAME.items()
+}
+
+
+def tracker_maker(method: str, matcher: str, limit: float, memory: int) -> Callable[[], Tracker]:
+    """What makes a fresh tracker for every file. Raises WorkbookError for an unknown method or wrong settings."""
+    if method not in TRACKERS:
+        raise WorkbookError(f"--method {method}: is unknown; there are {', '.join(TRACKERS)}.")
+    maker = partial(TRACKERS[method], match=getattr(matching, matcher), limit=limit, memory=memory)
+    maker()  # wrong settings are refused before anything is read
+    return maker
 
 
 def track_files(
