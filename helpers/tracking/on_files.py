@@ -28,12 +28,12 @@ TRACKERS: dict[str, Callable[..., Tracker]] = {
 
 
 def tracker_maker(method: str, matcher: str, limit: float, memory: int) -> Callable[[], Tracker]:
-    """What makes a fresh tracker for every file. Raises WorkbookError for an unknown method or wrong settings."""
+    """What makes a fresh tracker for every file. Raises WorkbookError for an unknown method or a memory below 1."""
     if method not in TRACKERS:
         raise WorkbookError(f"--method {method}: is unknown; there are {', '.join(TRACKERS)}.")
-    maker = partial(TRACKERS[method], match=getattr(matching, matcher), limit=limit, memory=memory)
-    maker()  # wrong settings are refused before anything is read
-    return maker
+    if memory < 1:
+        raise WorkbookError(f"--memory {memory}: at least 1 frame is needed.")
+    return partial(TRACKERS[method], match=getattr(matching, matcher), limit=limit, memory=memory)
 
 
 def track_files(
