@@ -1,4 +1,4 @@
-"""Files in and out for the readers: strict JSON, writing that never leaves half a file, lazy images.
+"""Files in and out: strict JSON, writing that never leaves half a file.
 
 Whatever is wrong with a file becomes one sentence (`WorkbookError`) that names the file and the
 field. Notebook 01 opens its first clip through these.
@@ -6,6 +6,7 @@ field. Notebook 01 opens its first clip through these.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from pathlib import Path
@@ -13,7 +14,7 @@ from pathlib import Path
 from helpers import WorkbookError
 
 
-def load_json(path: Path):
+def load_json(path: str | Path):
     """The content of a JSON file. Raises WorkbookError if it is missing, truncated or no JSON."""
     try:
         return json.loads(Path(path).read_bytes())
@@ -23,7 +24,7 @@ def load_json(path: Path):
         raise WorkbookError(f"{path}: is not valid JSON ({error}).") from None
 
 
-def write_atomically(path: Path, content: bytes) -> None:
+def write_atomically(path: str | Path, content: bytes) -> None:
     """Write a file whole or not at all: a temporary beside it is renamed when complete.
 
     Raises WorkbookError where the system refuses (no permission, disk full); the
@@ -37,14 +38,8 @@ def write_atomically(path: Path, content: bytes) -> None:
             file.write(content)
         os.replace(part, path)
     except BaseException as error:
-        _remove(part)
+        with contextlib.suppress(OSError):  # a folder that may not be written holds no temporary either
+            part.unlink(missing_ok=True)
         if isinstance(error, OSError):
             raise WorkbookError(f"{path}: cannot be written ({error.strerror}).") from None
         raise
-
-
-def _remove(path: Path) -> None:
-    try:
-        path.unlink(missing_ok=True)
-    except OSError:
-        pass  # a folder that may not be written holds no temporary either

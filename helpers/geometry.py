@@ -1,4 +1,4 @@
-"""Distances and overlaps between people: box IoU, NMS, joint distances, PCKh, OKS.
+"""Distances and overlaps between people: box IoU, joint distances, PCKh, OKS.
 
 Everything compares N instances with M others at once and returns an (N, M) matrix, ready for
 a matcher. Notebook 01 builds PCKh and OKS by hand, notebook 06 IoU and joint distances.
@@ -28,21 +28,6 @@ def box_iou(a, b) -> np.ndarray:
 
 def _areas(box: np.ndarray) -> np.ndarray:
     return (box[:, 2] - box[:, 0]) * (box[:, 3] - box[:, 1])
-
-
-def nms(box, score, threshold: float) -> np.ndarray:
-    """Greedy non-maximum suppression: indices (K,) of the boxes kept, best score first.
-
-    box (N, 4) pixels, score (N,); a box goes when its IoU with a kept one is above the
-    threshold. Equal scores keep their order.
-    """
-    order = np.argsort(-np.asarray(score, float), kind="stable")
-    near = box_iou(box, box) > threshold
-    kept = []
-    for i in order:
-        if not near[i, kept].any():
-            kept.append(i)
-    return np.array(kept, int)
 
 
 def joint_distances(a: People, b: People) -> np.ndarray:

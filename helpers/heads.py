@@ -14,8 +14,8 @@ from helpers.skeleton import INDEX
 #: PCKh's head size is this share of the head box's diagonal.
 HEAD_SHARE = 0.6
 #: Head size / distance head_bottom–head_top in PoseTrack'18: the two joints lie exactly 0.7 diagonals
-#: apart in all 14 persons of the public sample, so it is 0.6 / 0.7.
-POSETRACK18_HEAD = 0.6 / 0.7
+#: apart in all 14 persons of the public sample.
+POSETRACK18_HEAD = HEAD_SHARE / 0.7
 #: The same in Bonn: the median over the 9,160 poses that have a head box and both joints is 0.751.
 BONN_HEAD = 0.75
 

@@ -72,27 +72,6 @@ FLIP = np.array([INDEX[n.replace("right", "?").replace("left", "right").replace(
 OKS_SIGMAS = np.array(
     [0.089, 0.087, 0.107, 0.107, 0.087, 0.089, 0.062, 0.072, 0.079, 0.079, 0.072, 0.062, 0.080, 0.026, 0.060]
 )
-COCO_SIGMAS = np.array(
-    [
-        0.026,
-        0.025,
-        0.025,
-        0.035,
-        0.035,
-        0.079,
-        0.079,
-        0.072,
-        0.072,
-        0.062,
-        0.062,
-        0.107,
-        0.107,
-        0.087,
-        0.087,
-        0.089,
-        0.089,
-    ]
-)
 
 
 def joint_map(source: tuple[str, ...], target: tuple[str, ...] = JOINTS) -> np.ndarray:
@@ -143,6 +122,5 @@ def group_means(per_joint) -> dict[str, float]:
     Total is the mean of the 15 joints, not of the seven groups; NaN joints are skipped.
     """
     per_joint = np.asarray(per_joint, float)
-    mean = lambda v: float(np.nanmean(v)) if np.isfinite(v).any() else float("nan")
-    out = {g: mean(per_joint[[INDEX[n] for n in names]]) for g, names in GROUPS.items()}
-    return out | {"Total": mean(per_joint)}
+    groups = {g: per_joint[[INDEX[n] for n in names]] for g, names in GROUPS.items()} | {"Total": per_joint}
+    return {g: float(np.nanmean(v)) if np.isfinite(v).any() else float("nan") for g, v in groups.items()}

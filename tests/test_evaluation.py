@@ -429,7 +429,7 @@ def test_strictly_inside_agrees_with_opencv(seed):
 
 
 def test_errors_name_the_video_and_the_field():
-    with pytest.raises(WorkbookError, match="toy: frame"):
+    with pytest.raises(WorkbookError, match=r"toy: a frame of the (ground truth|predictions) lies"):
         ev.evaluate([video(toy(), 5)], [toy()])
     with pytest.raises(WorkbookError, match="head size"):
         ev.evaluate([video(toy().replace(head=np.full(30, np.nan)))], [toy()])

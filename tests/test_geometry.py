@@ -45,16 +45,6 @@ def test_box_iou_by_hand_and_at_the_edges():
     assert geometry.box_iou(np.zeros((0, 4)), b).shape == (0, 6)
 
 
-@settings(max_examples=50, deadline=None)
-@given(seeds, st.integers(0, 25), st.sampled_from([0.1, 0.3, 0.5, 0.7]))
-def test_nms_is_torchvisions(seed, n, threshold):
-    torch, ops = pytest.importorskip("torch"), pytest.importorskip("torchvision.ops")
-    rng = np.random.default_rng(seed)
-    box, score = boxes(rng, n), rng.permutation(n) / max(n, 1)  # no ties: their order is free
-    expected = ops.nms(torch.tensor(box).reshape(-1, 4), torch.tensor(score), threshold).numpy()
-    np.testing.assert_array_equal(geometry.nms(box, score, threshold), expected)
-
-
 @settings(max_examples=40, deadline=None)
 @given(seeds, st.integers(0, 5), st.integers(0, 5))
 def test_distances_and_pckh_are_those_of_plain_loops(seed, n, m):

@@ -26,7 +26,7 @@ def read_bonn(folder, split: str = "all") -> list[Video]:
 
     A joint is present where it is annotated *and* flagged visible. Bonn also places occluded
     joints, PoseTrack does not annotate them, and Bonn's own evaluator skips them; with the
-    visible ones 10.3 of 14 joints a person count, as in SoMoF (10.4), with all 13.3.
+    visible ones 10.3 of 14 joints per person count, as in SoMoF (10.4), with all 13.3.
     A person whose joints are all occluded in a frame (101 of 14,574 poses) stays, with
     `present` all False and a box of NaN. The track is the row. Head size: 0.6 × diagonal
     of `head_rect`; in the 25 videos without one 0.75 × distance head_bottom–head_top
@@ -88,7 +88,7 @@ def _person(cell):
 def _people(rows):
     if not rows:
         return nobody()
-    frame, track, xy, annotated, visible, head = map(np.array, zip(*rows))
+    frame, track, xy, annotated, visible, head = map(np.array, zip(*rows, strict=True))
     everything = people(frame=frame, track=track, xy=xy, present=annotated)
     head = np.where(np.isnan(head), head_sizes(everything, BONN_HEAD), head)
     return everything.replace(

@@ -5,12 +5,11 @@ Notebook 01 opens its first clip through these.
 
 from __future__ import annotations
 
-import os
-import struct
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 import numpy as np
+from PIL import Image
 
 from helpers import WorkbookError
 
@@ -43,30 +42,22 @@ class ImageFiles(Sequence):
     unreadable image raises WorkbookError when that frame is accessed, not before.
     """
 
-    def __init__(self, paths: Sequence[Path]):
+    def __init__(self, paths: Sequence[Path]) -> None:
         self.paths = tuple(Path(p) for p in paths)
 
     def __len__(self) -> int:
         return len(self.paths)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int | slice):
         if isinstance(index, slice):
             return ImageFiles(self.paths[index])
         return read_image(self.paths[index])
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """(width, height) of a JPEG or PNG from its header, without decoding; (0, 0) if unknown."""
+    """(width, height) of an image from its header, without decoding; (0, 0) if unknown."""
     try:
-        with open(path, "rb") as file:
-            if (start := file.read(2)) == b"\x89P":
-                return struct.unpack(">2I", file.read(22)[14:])
-            while start == b"\xff\xd8":
-                marker, length = struct.unpack(">HH", file.read(4))
-                if 0xFFC0 <= marker <= 0xFFCF and marker not in (0xFFC4, 0xFFC8, 0xFFCC):
-                    _, height, width = struct.unpack(">BHH", file.read(5))
-                    return width, height
-                file.seek(length - 2, os.SEEK_CUR)
-    except (OSError, struct.error):
-        pass
-    return 0, 0
+        with Image.open(path) as image:
+            return image.size
+    except (OSError, Image.DecompressionBombError):  # no image is one of Pillow's OSErrors
+        return 0, 0

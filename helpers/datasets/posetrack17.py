@@ -105,7 +105,7 @@ def _persons17(rows: list[dict]) -> People:
 def _ignore17(where, entry) -> list[np.ndarray]:
     out = []
     for region in _many(entry.get("ignore_regions")):
-        points = _many(region.get("point")) if isinstance(region, dict) else [None]
+        points: list = _many(region.get("point")) if isinstance(region, dict) else [None]
         if not all(isinstance(p, dict) for p in points):
             raise WorkbookError(f"{where}.ignore_regions must hold polygons of x and y.")
         x, y = ([v for p in points for v in map(_one, _many(p.get(axis)))] for axis in "xy")

@@ -40,7 +40,7 @@ def with_tracks(content: dict, tracked: People, place: np.ndarray) -> dict:
     """
     order, annotations = np.argsort(place), []
     names = content["categories"][0]["keypoints"]
-    kept_joints = dict(zip(JOINTS, tracked.present.T))
+    kept_joints = dict(zip(JOINTS, tracked.present.T, strict=True))
     for i in order:
         entry = content["annotations"][place[i]] | {"track_id": int(tracked.track[i])}
         points = list(entry["keypoints"])
@@ -173,7 +173,7 @@ def _numbers(path, annotations, field, count, optional=False) -> np.ndarray:
 
 
 def _bad_numbers(path, lists, given, field, count) -> str:
-    for i, value in zip(given, lists):
+    for i, value in zip(given, lists, strict=True):
         where = f"{path}: annotations[{i}].{field}"
         if not isinstance(value, list):
             return f"{where} is missing or no list; {count} numbers are needed."

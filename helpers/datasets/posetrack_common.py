@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from array import array
-
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +13,8 @@ from helpers.people import People, Video
 
 #: The official toolkit refuses track ids from here on.
 MAX_TRACK = 10_000
-
-
 #: Image ids of PoseTrack'18 are source·10¹⁰ + sequence·10⁴ + frame.
 SOURCES = {"mpii": 1, "bonn": 2, "mpiinew": 3}
-
-
 SKELETON = (
     (16, 14),
     (14, 12),
@@ -84,7 +79,7 @@ def ignore_regions(path, t, xs, ys) -> list[np.ndarray]:
     if not (isinstance(xs, list) and isinstance(ys, list) and len(xs) == len(ys)):
         raise WorkbookError(wrong)
     out = []
-    for x, y in zip(xs, ys):
+    for x, y in zip(xs, ys, strict=True):
         try:
             polygon = np.array([array("d", x), array("d", y)]).T
         except (TypeError, ValueError, OverflowError):

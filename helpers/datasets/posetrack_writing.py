@@ -18,9 +18,9 @@ from helpers.skeleton import INDEX, POSETRACK18, joint_map
 
 
 def write_posetrack18(folder, videos, predictions=None, write_images: bool = False) -> list[Path]:
-    """Write videos as PoseTrack'18 JSON, one file a video, which the official toolkit reads.
+    """Write videos as PoseTrack'18 JSON, one file per video, which the official toolkit reads.
 
-    predictions: one People a video to write in place of the ground truth, with joint
+    predictions: one People per video to write in place of the ground truth, with joint
     scores (official submission form). Absent joints are written 0, 0, 0; a present one has
     v = 1, so that it survives at (0, 0). A head size becomes a square `bbox_head` of that
     diagonal / 0.6. write_images: frames too, under `images/` of the data set's root, which
@@ -61,8 +61,11 @@ def _check_writable(folder, video: Video, persons: People, names) -> None:
         raise WorkbookError(f"{path}: the video has {len(video)} frames but {len(names)} file names.")
     for name in names:
         check_inside(name, path, "file name")
-    if len(persons) == 0:
-        return
+    if len(persons):
+        _check_persons(path, video, persons)
+
+
+def _check_persons(path: Path, video: Video, persons: People) -> None:
     if persons.frame.min() < 0 or persons.frame.max() >= len(video):
         raise WorkbookError(f"{path}: people.frame lies outside the video's {len(video)} frames.")
     if (persons.track < 0).any():
@@ -88,7 +91,7 @@ def _content18(video: Video, persons: People, names, position, predicted) -> dic
         }
         for t, name in enumerate(names)
     ]
-    for image, polygons in zip(images, video.ignore):
+    for image, polygons in zip(images, video.ignore, strict=False):  # () where nothing is
         image["ignore_regions_x"] = [polygon[:, 0].tolist() for polygon in polygons]
         image["ignore_regions_y"] = [polygon[:, 1].tolist() for polygon in polygons]
     if video.size != (0, 0):
@@ -112,7 +115,7 @@ def _image_ids(video: Video, names, position) -> list[int]:
     """Official image ids where the video is named like an official sequence, else by position."""
     parts = re.fullmatch(r"(\d{6})_(mpii|bonn|mpiinew)_\w+", video.name)
     numbers = [int(stem) if (stem := Path(name).stem).isdigit() else -1 for name in names]
-    if parts and len(set(numbers)) == len(numbers) and 0 <= min(numbers) and max(numbers) < 10**4:
+    if parts and len(set(numbers)) == len(numbers) and min(numbers) >= 0 and max(numbers) < 10**4:
         base = SOURCES[parts[2]] * 10**10 + int(parts[1]) * 10**4
         return [base + number for number in numbers]
     return [position * 10**7 + t for t in range(len(names))]
@@ -176,7 +179,7 @@ def _write_images(root: Path, video: Video, names) -> None:
 
     if video.frames is None:
         raise WorkbookError(f"{root}: video {video.name} has no frames to write.")
-    for name, frame in zip(names, video.frames):
+    for name, frame in zip(names, video.frames, strict=True):
         ok, content = cv2.imencode(Path(name).suffix, cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
         if not ok:
             raise WorkbookError(f"{root / name}: the image cannot be encoded.")

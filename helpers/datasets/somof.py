@@ -25,7 +25,7 @@ def read_somof(folder, split: str = "all") -> list[Video]:
     split: "train" is the even-numbered videos, "val" the odd-numbered, "all" every one:
     a fixed rule, so that what is tuned on one half is reported on the other.
     A joint is present where its mask says so; a person without any is absent from the frame.
-    The track is the row in the file. Boxes are the joints' extent + 15 % a side as in
+    The track is the row in the file. Boxes are the joints' extent + 15 % on every side as in
     PoseTrack'18; head sizes are estimated, 0.6/0.7 × distance head_bottom–head_top
     (`heads.head_sizes`). All frames are labelled. Raises WorkbookError.
     """
@@ -97,6 +97,6 @@ def _file_names(where, frames) -> tuple[str, ...]:
     try:
         stem, last = frames[-1].rsplit("/", 1)
         following = [f"{stem}/{int(last[:-4]) + t:06d}.jpg" for t in range(1, FRAMES_OUT + 1)]
-        return tuple([*map(str, frames), *following])
+        return (*map(str, frames), *following)
     except (AttributeError, IndexError, TypeError, ValueError):
         raise WorkbookError(f"{where}: frames_in is not a list of image file names.") from None

@@ -61,7 +61,7 @@ class Scores:
         order = [n for n in POSETRACK18 if n in JOINTS]
         out = {}
         for name in METRICS:
-            values = dict(zip(JOINTS, getattr(self, name.lower()).tolist()))
+            values = dict(zip(JOINTS, getattr(self, name.lower()).tolist(), strict=True))
             out[name] = {
                 "per_joint": {n: _number(values[n]) for n in order},
                 "total": _number(self.total(name.lower())),
@@ -74,7 +74,7 @@ def _number(value: float) -> float | None:
 
 
 def evaluate(truth: Sequence[Video], predictions: Sequence[People], compat: bool = False) -> Scores:
-    """All metrics of predictions, one People a video. See `pair_up` for what is raised."""
+    """All metrics of predictions, one People per video. See `pair_up` for what is raised."""
     pairs = pair_up(truth, predictions, compat)
     counts = clear_mot(pairs)
     whole = counts.sum()

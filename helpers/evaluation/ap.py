@@ -12,10 +12,10 @@ from helpers.skeleton import N_JOINTS
 
 @dataclass(frozen=True)
 class ApSamples:
-    """Every predicted joint as one sample, a list a joint, sorted by falling score.
+    """Every predicted joint as one sample, a list per joint, sorted by falling score.
 
     video, correct, last: per joint arrays of one length; `last` marks the end of a run of
-    tied scores. annotated (V, 15): ground-truth joints a video.
+    tied scores. annotated (V, 15): ground-truth joints per video.
     """
 
     video: list[np.ndarray]
@@ -70,7 +70,7 @@ def ap_samples(pairs: Pairs) -> ApSamples:
         ends = np.ones(len(order), bool)
         if not pairs.compat and len(order):
             ends[:-1] = score[order[1:], j] != score[order[:-1], j]
-        for store, values in zip(out, (video[order], correct[order, j], ends)):
+        for store, values in zip(out, (video[order], correct[order, j], ends), strict=True):
             store.append(values)
     return ApSamples(*out, sum_by(pairs.video[pairs.truth_frame], pairs.truth.present, pairs.n_videos))
 

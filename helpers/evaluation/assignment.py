@@ -1,25 +1,22 @@
-"""scipy's solver of the assignment problem, from its extension file alone where that can be found.
-
-Notebook 06 rebuilds the algorithm.
-"""
+"""scipy's solver of the assignment problem, without the rest of scipy.optimize. Notebook 06 rebuilds the algorithm."""
 
 from __future__ import annotations
 
 import importlib.util
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 
-def _assignment_solver():
+def _assignment_solver() -> Callable:
     """scipy's `linear_sum_assignment`, from its extension file alone where that can be found.
 
-    Importing scipy.optimize as a whole takes longer than everything else that the
-    evaluate command does.
+    Importing scipy.optimize takes 0.5 s, as long as all else that the evaluate command does with ten videos.
     """
-    if "scipy.optimize" not in sys.modules and (scipy := importlib.util.find_spec("scipy")):
+    if "scipy.optimize" not in sys.modules and (scipy := importlib.util.find_spec("scipy")) and scipy.origin:
         for file in Path(scipy.origin).parent.glob("optimize/_lsap.*"):
-            if file.suffix in (".so", ".pyd"):
-                spec = importlib.util.spec_from_file_location("scipy.optimize._lsap", file)
+            spec = importlib.util.spec_from_file_location("scipy.optimize._lsap", file)
+            if spec and spec.loader:  # what is no extension file has no loader
                 module = importlib.util.module_from_spec(spec)
                 spec.loader.exec_module(module)
                 return module.linear_sum_assignment

@@ -20,7 +20,7 @@ THRESHOLDS, LIGHTTRACK_IOU = (0.1, 0.2, 0.3, 0.4, 0.5), 0.4
 
 @dataclass(frozen=True)
 class BoxSamples:
-    """P predicted boxes of V videos: video (P,), score (P,), hit (P,) bool; annotated (V,) boxes a video."""
+    """P predicted boxes of V videos: video (P,), score (P,), hit (P,) bool; annotated (V,) boxes per video."""
 
     video: np.ndarray
     score: np.ndarray
@@ -39,14 +39,18 @@ def box_samples(truth: Sequence[Video], predictions: Sequence[People], iou: floa
         real = clip.people[(sides > 0).all(1)]
         real = real[clip.labelled[real.frame]]
         annotated.append(len(real))
+        frames = predicted.by_frame(len(clip)), real.by_frame(len(clip))
         for t in np.flatnonzero(clip.labelled):
-            found = predicted.at(t)
+            found = frames[0][t]
             found = found[np.argsort(-found.score, kind="stable")]
             video.append(np.full(len(found), v))
             score.append(found.score)
-            hit.append(_hits(box_iou(found.box, real.at(t).box), iou))
-    join = lambda parts, kind: np.concatenate(parts).astype(kind) if parts else np.zeros(0, kind)
-    return BoxSamples(join(video, int), join(score, float), join(hit, bool), np.array(annotated, float))
+            hit.append(_hits(box_iou(found.box, frames[1][t].box), iou))
+    return BoxSamples(_joined(video, int), _joined(score, float), _joined(hit, bool), np.array(annotated, float))
+
+
+def _joined(parts: list[np.ndarray], kind: type) -> np.ndarray:
+    return np.concatenate(parts).astype(kind) if parts else np.zeros(0, kind)
 
 
 def _hits(overlap: np.ndarray, iou: float) -> np.ndarray:
@@ -78,5 +82,4 @@ def precision_recall(samples: BoxSamples, threshold: float, weights: np.ndarray 
     w = np.ones(len(samples.annotated)) if weights is None else np.asarray(weights, float)
     weight = w[samples.video] * (samples.score >= threshold)
     right, predicted, positives = weight @ samples.hit, weight.sum(), w @ samples.annotated
-    ratio = lambda a, b: float(a / b) if b else float("nan")
-    return ratio(right, predicted), ratio(right, positives)
+    return float(right / predicted) if predicted else np.nan, float(right / positives) if positives else np.nan

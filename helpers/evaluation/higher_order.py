@@ -35,7 +35,7 @@ class Hota:
 def hota(truth, predictions=None, compat: bool = False) -> Hota:
     """PoseTrack21's keypoint HOTA over the whole set. Takes `Pairs`, or videos and predictions.
 
-    Similarity 1 − d/0.5001, one Hungarian matching a frame and joint, a true positive
+    Similarity 1 − d/0.5001, one Hungarian matching per frame and joint, a true positive
     where it reaches alpha. In compat mode a labelled frame without any predicted person
     adds the whole video's annotated joints as misses (and the reverse), as PoseTrack21's
     code does, and joints at x ≤ 0 or y ≤ 0 do not count.
@@ -115,7 +115,7 @@ def _association(pairs: Pairs, present, pair, joint, reached) -> np.ndarray:
         _whole_set_ids(p.track, pairs.video[f])
         for p, f in ((pairs.truth, pairs.truth_frame), (pairs.predicted, pairs.predicted_frame))
     ]
-    length = [sum_by(i, there, int(i.max(initial=-1)) + 1) for i, there in zip(ids, present)]
+    length = [sum_by(i, there, int(i.max(initial=-1)) + 1) for i, there in zip(ids, present, strict=True)]
     g, t = ids[0][pairs.truth_row[pair]], ids[1][pairs.predicted_row[pair]]
     key = (joint * (len(length[0]) + 1) + g) * (len(length[1]) + 1) + t
     _, first, both = np.unique(key, return_index=True, return_inverse=True)

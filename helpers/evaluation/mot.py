@@ -6,6 +6,7 @@ Stepping through time happens with all videos and joints side by side.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from helpers.skeleton import N_JOINTS
 
 @dataclass(frozen=True)
 class MotCounts:
-    """Counts a video and joint, each (V, 15); `distance` in head sizes.
+    """Counts per video and joint, each (V, 15); `distance` in head sizes.
 
     In compat mode `distance` holds what the toolkit sums up: every valid distance once
     more besides the matched ones (O-1b).
@@ -29,7 +30,7 @@ class MotCounts:
     matches: np.ndarray
     distance: np.ndarray
 
-    def sum(self, weights: np.ndarray | None = None) -> "MotCounts":
+    def sum(self, weights: np.ndarray | None = None) -> MotCounts:
         """Counts over all videos, (15,) each; weights (V,) as in `average_precision`."""
         w = np.ones(len(self.objects)) if weights is None else np.asarray(weights, float)
         return MotCounts(*(w @ getattr(self, f) for f in self.__dataclass_fields__))
@@ -90,12 +91,10 @@ class _Grids:
         self.dummy = counted & ((people[0] == 0) | (people[1] == 0)) if pairs.compat else np.zeros(len(counted), bool)
         used = counted & ~self.dummy
         self.n_steps = int(pairs.step[used].max()) + 1 if used.any() else 0
-        # place[f]: row of frame f among the used frames of its step; videos keep their order
-        self.frames = [[] for _ in range(self.n_steps)]
         order = np.flatnonzero(used)
-        order = order[np.argsort(pairs.step[order], kind="stable")]
+        order = order[np.argsort(pairs.step[order], kind="stable")]  # videos keep their order
         bounds = np.searchsorted(pairs.step[order], np.arange(self.n_steps + 1))
-        self.frames = [order[bounds[t] : bounds[t + 1]] for t in range(self.n_steps)]
+        self.frames = [order[a:b] for a, b in pairwise(bounds)]
         self.start = [
             np.searchsorted(f, np.arange(len(pairs.video) + 1)) for f in (pairs.truth_frame, pairs.predicted_frame)
         ]
@@ -103,18 +102,17 @@ class _Grids:
         self.pair_start = np.searchsorted(pair_frame, np.arange(len(pairs.video) + 1))
         self.slot = [
             np.arange(len(f)) - s[f] if len(f) else np.zeros(0, int)
-            for f, s in zip((pairs.truth_frame, pairs.predicted_frame), self.start)
+            for f, s in zip((pairs.truth_frame, pairs.predicted_frame), self.start, strict=True)
         ]
         self.ids = [
             _compact_ids(p.track, pairs.video[f])
             for p, f in ((pairs.truth, pairs.truth_frame), (pairs.predicted, pairs.predicted_frame))
         ]
-        self.repeats = any(_repeats(i, f) for i, f in zip(self.ids, (pairs.truth_frame, pairs.predicted_frame)))
+        self.repeats = _repeats(self.ids[0], pairs.truth_frame) or _repeats(self.ids[1], pairs.predicted_frame)
 
     def at(self, t: int):
         """Videos (A,), ids (A, n) and (A, m), presence (A, n, 15) and (A, m, 15), distances (A, n, m, 15)."""
         p, frames = self.pairs, self.frames[t]
-        place = np.arange(len(frames))
         ids, present, slots = [], [], []
         for side, people in enumerate((p.truth, p.predicted)):
             rows, owner = _ranges(self.start[side][frames], self.start[side][frames + 1])
@@ -122,10 +120,12 @@ class _Grids:
             grid_ids, grid_present = np.full((len(frames), size), -1), np.zeros((len(frames), size, N_JOINTS), bool)
             grid_ids[owner, self.slot[side][rows]] = self.ids[side][rows]
             grid_present[owner, self.slot[side][rows]] = people.present[rows]
-            ids.append(grid_ids), present.append(grid_present), slots.append(size)
+            ids.append(grid_ids)
+            present.append(grid_present)
+            slots.append(size)
         rows, owner = _ranges(self.pair_start[frames], self.pair_start[frames + 1])
         distance = np.full((len(frames), *slots, N_JOINTS), np.inf)
-        distance[place[owner], self.slot[0][p.truth_row[rows]], self.slot[1][p.predicted_row[rows]]] = p.distance[rows]
+        distance[owner, self.slot[0][p.truth_row[rows]], self.slot[1][p.predicted_row[rows]]] = p.distance[rows]
         return p.video[frames], ids[0], ids[1], present[0], present[1], distance
 
 
@@ -240,7 +240,7 @@ def _assign(rest, distance, objects, hypotheses) -> np.ndarray:
 
 
 def _dummy_objects(pairs: Pairs, grids: _Grids, counts: dict) -> None:
-    """The toolkit's stand-in for a frame empty on a side: one miss and one false positive a joint."""
+    """The toolkit's stand-in for a frame empty on a side: one miss and one false positive per joint."""
     videos = pairs.video[grids.dummy]
     for name in ("objects", "misses", "false_positives"):
         np.add.at(counts[name], videos, 1)

@@ -9,12 +9,7 @@ import numpy as np
 from helpers.people import People, Video
 from helpers.skeleton import OKS_SIGMAS
 
-OKS_THRESHOLDS = np.linspace(0.5, 0.95, 10)
-
-
-RECALL_LEVELS = np.linspace(0, 1, 101)
-
-
+OKS_THRESHOLDS, RECALL_LEVELS = np.linspace(0.5, 0.95, 10), np.linspace(0, 1, 101)
 MOST_DETECTIONS = 20
 
 
@@ -28,18 +23,21 @@ def oks_ap(truth: Sequence[Video], predictions: Sequence[People], sigmas=OKS_SIG
     """
     score, hit, ignored, demanded = [], [], [], 0
     for video, predicted in zip(truth, predictions, strict=True):
+        frames = video.people.by_frame(len(video)), predicted.by_frame(len(video))
         for frame in np.flatnonzero(video.labelled):
-            gt, pr = video.people.at(frame), predicted.at(frame)
+            gt, pr = frames[0][frame], frames[1][frame]
             pr = pr[np.argsort(-pr.score, kind="stable")[:MOST_DETECTIONS]]
             gt = gt[np.argsort(~gt.present.any(1), kind="stable")]
             demanded += int(gt.present.any(1).sum())
             matched, ignore = _match_by_oks(_coco_oks(pr, gt, np.asarray(sigmas)), ~gt.present.any(1))
-            score.append(pr.score), hit.append(matched), ignored.append(ignore)
+            score.append(pr.score)
+            hit.append(matched)
+            ignored.append(ignore)
     if demanded == 0:
         return np.full(len(OKS_THRESHOLDS), np.nan)
     order = np.argsort(-np.concatenate(score), kind="stable")
     hit, ignored = np.concatenate(hit, 1)[:, order], np.concatenate(ignored, 1)[:, order]
-    return np.array([_interpolated_area(h[~i], demanded) for h, i in zip(hit, ignored)])
+    return np.array([_interpolated_area(h[~i], demanded) for h, i in zip(hit, ignored, strict=True)])
 
 
 def _coco_oks(predicted: People, truth: People, sigmas) -> np.ndarray:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from helpers import WorkbookError
-from helpers.people import People, Video, concatenate, nobody
+from helpers.people import People, Video, concatenate
 
 #: A joint is correct within this many head sizes (0.6 × head-box diagonal each).
 PCKH_THRESHOLD = 0.5
@@ -55,50 +55,43 @@ def pair_up(
     """Clean both sides and measure the distance of every pair (notebook 01, eq. 1).
 
     labelled: keep the labelled frames (honest mode, and HOTA in both modes), or else the
-    frames with ground-truth people, whatever the label says (poseval). Joints strictly inside an ignore region are removed
-    on both sides. Raises WorkbookError if the numbers of videos differ, a prediction lies
-    outside its video, or a ground-truth person has joints but no head size.
+    frames with ground-truth people, whatever the label says (poseval). Joints strictly inside
+    an ignore region are removed on both sides. Raises WorkbookError if the numbers of videos
+    differ, a person lies outside the video, or one of the ground truth has joints but no head size.
     """
     if len(truth) != len(predictions):
-        raise WorkbookError(f"evaluation: {len(truth)} videos but predictions for {len(predictions)}")
+        raise WorkbookError(f"evaluation: there are {len(truth)} videos but predictions for {len(predictions)}.")
     labelled = not compat if labelled is None else labelled
     sides: tuple[list, list] = ([], [])
     frame_rows: tuple[list, list] = ([], [])
     video_of, step_of, n_frames = [], [], 0
-    for v, (video, predicted) in enumerate(zip(truth, predictions)):
+    for v, (video, predicted) in enumerate(zip(truth, predictions, strict=True)):
         kept = np.flatnonzero(video.labelled) if labelled else peopled(video)
         row = np.full(len(video), -1)
         row[kept] = n_frames + np.arange(len(kept))
-        for side, (people, of) in enumerate(((video.people, "ground truth"), (predicted, "prediction"))):
+        for side, (people, of) in enumerate(((video.people, "ground truth"), (predicted, "predictions"))):
             _check_frames(people, video, of)
-            rows = row[people.frame]
-            inside = people[rows >= 0]
+            inside = people[row[people.frame] >= 0]
             inside = inside if not video.ignore else _without_ignored(inside, video)
+            if of == "ground truth":
+                _check_heads(inside, video)
             sides[side].append(inside)
             frame_rows[side].append(row[inside.frame])
         video_of.append(np.full(len(kept), v))
         step_of.append(np.arange(len(kept)))
         n_frames += len(kept)
-    people = [concatenate(s) if s else nobody() for s in sides]
-    rows = [np.concatenate(r) if r else np.zeros(0, int) for r in frame_rows]
-    # File order within a frame decides between equals, so the sort must be stable.
-    orders = [np.argsort(r, kind="stable") for r in rows]
-    people = [p[o] for p, o in zip(people, orders)]
-    rows = [r[o] for r, o in zip(rows, orders)]
-    predicted_row, truth_row = _same_frame(rows[1], rows[0], n_frames)
-    return Pairs(
-        len(truth),
-        _join(video_of),
-        _join(step_of),
-        people[0],
-        rows[0],
-        people[1],
-        rows[1],
-        truth_row,
-        predicted_row,
-        _distances(people[0], people[1], truth_row, predicted_row, truth),
-        compat,
-    )
+    (gt, gt_frame), (pr, pr_frame) = (_in_frame_order(*side) for side in zip(sides, frame_rows, strict=True))
+    predicted_row, truth_row = _same_frame(pr_frame, gt_frame, n_frames)
+    distance = _distances(gt[truth_row], pr[predicted_row])
+    video, step = _join(video_of), _join(step_of)
+    return Pairs(len(truth), video, step, gt, gt_frame, pr, pr_frame, truth_row, predicted_row, distance, compat)
+
+
+def _in_frame_order(parts: list[People], rows: list[np.ndarray]) -> tuple[People, np.ndarray]:
+    """All people of one side and their frames. File order within a frame decides between equals: a stable sort."""
+    frame = _join(rows)
+    order = np.argsort(frame, kind="stable")
+    return concatenate(parts)[order], frame[order]
 
 
 def sum_by(group: np.ndarray, rows: np.ndarray, n_groups: int) -> np.ndarray:
@@ -111,23 +104,30 @@ def _join(parts: list) -> np.ndarray:
 
 
 def peopled(video: Video) -> np.ndarray:
+    """Numbers of the frames that hold ground-truth people."""
     return np.unique(video.people.frame)
 
 
 def _check_frames(people: People, video: Video, of: str) -> None:
-    if len(people) and not (0 <= people.frame.min() and people.frame.max() < len(video)):
-        raise WorkbookError(f"{video.name}: frame of a {of} lies outside the video's {len(video)} frames")
+    if len(people) and (people.frame.min() < 0 or people.frame.max() >= len(video)):
+        raise WorkbookError(f"{video.name}: a frame of the {of} lies outside the video's {len(video)} frames.")
+
+
+def _check_heads(people: People, video: Video) -> None:
+    missing = people[np.isnan(people.head) & people.present.any(1)]
+    if len(missing):
+        raise WorkbookError(
+            f"{video.name}: the head size (bbox_head) is missing for {len(missing)} people of the ground truth, "
+            f"the first in frame {missing.frame[0]} with track id {missing.track[0]}."
+        )
 
 
 def _without_ignored(people: People, video: Video) -> People:
     """Joints strictly inside an ignore region are removed, and then people left without joints."""
     inside = np.zeros(people.present.shape, bool)
     affected = np.zeros(len(people), bool)
-    for frame, polygons in enumerate(video.ignore):
-        if len(polygons) == 0:
-            continue
-        rows = np.flatnonzero(people.frame == frame)
-        affected[rows] = True
+    for polygons, rows in zip(video.ignore, people.rows_by_frame(len(video.ignore)), strict=True):
+        affected[rows] = len(polygons) > 0
         for polygon in polygons:
             inside[rows] |= strictly_inside(people.xy[rows], polygon)
     present = people.present & ~inside
@@ -161,17 +161,11 @@ def _same_frame(first: np.ndarray, second: np.ndarray, n_frames: int) -> tuple[n
     return i, np.repeat(start[first], size) + offset if len(first) else i
 
 
-def _distances(truth: People, predicted: People, truth_row, predicted_row, videos) -> np.ndarray:
-    missing = np.isnan(truth.head) & truth.present.any(1)
-    if missing.any():
-        raise WorkbookError(
-            f"evaluation: head size (bbox_head) is missing for {missing.sum()} ground-truth people "
-            f"of {', '.join(v.name for v in videos[:3])}{'…' if len(videos) > 3 else ''}"
-        )
-    difference = truth.xy[truth_row] - predicted.xy[predicted_row]
+def _distances(truth: People, predicted: People) -> np.ndarray:
+    """Joint distances (P, 15) of P pairs in head sizes, inf where a joint is missing on a side."""
+    difference = truth.xy - predicted.xy
     with np.errstate(divide="ignore", invalid="ignore"):
         # The same operations in the same order as the toolkit, so that a distance of
         # exactly half a head size falls on the same side.
-        distance = np.sqrt(difference[..., 0] ** 2 + difference[..., 1] ** 2) / truth.head[truth_row][:, None]
-    both = truth.present[truth_row] & predicted.present[predicted_row]
-    return np.where(both & ~np.isnan(distance), distance, np.inf)
+        distance = np.sqrt(difference[..., 0] ** 2 + difference[..., 1] ** 2) / truth.head[:, None]
+    return np.where(truth.present & predicted.present & ~np.isnan(distance), distance, np.inf)

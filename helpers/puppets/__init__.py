@@ -16,7 +16,7 @@ from helpers import WorkbookError
 from helpers.people import Video
 from helpers.puppets.scene import Scene, WorldSettings, random_scene
 
-__all__ = ["SPLITS", "WorldSettings", "videos", "scene_of", "flow", "labelled_frames"]
+__all__ = ["SPLITS", "WorldSettings", "flow", "labelled_frames", "scene_of", "videos"]
 
 #: split: (number of videos, first sequence number; also what keeps the splits' random numbers apart).
 #: "tune" is the training world from video 860 on, which no network of the workbook has seen.

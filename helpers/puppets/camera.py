@@ -1,6 +1,6 @@
 """A camera that pans, shakes, shifts suddenly and zooms, but stays in its place.
 
-As it only turns and zooms, the far background moves by one exact homography a frame, which is
+As it only turns and zooms, the far background moves by one exact homography per frame, which is
 what makes the world's optical flow exact. Angles in radians, focal length in pixels.
 """
 
@@ -27,10 +27,9 @@ class Camera:
         """(T, 3, 3) from world to camera axes (x right, y down, z forward)."""
         cy, sy, cp, sp = np.cos(self.yaw), np.sin(self.yaw), np.cos(self.pitch), np.sin(self.pitch)
         zero, one = np.zeros_like(cy), np.ones_like(cy)
-        rows = lambda *matrix: np.stack([np.stack(row, -1) for row in matrix], -2)
-        turn = rows([cy, zero, -sy], [zero, one, zero], [sy, zero, cy])
-        tilt = rows([one, zero, zero], [zero, -cp, sp], [zero, sp, cp])
-        return tilt @ turn
+        turn = [cy, zero, -sy], [zero, one, zero], [sy, zero, cy]
+        tilt = [one, zero, zero], [zero, -cp, sp], [zero, sp, cp]
+        return np.moveaxis(np.array(tilt), -1, 0) @ np.moveaxis(np.array(turn), -1, 0)
 
     def intrinsics(self) -> np.ndarray:
         """(T, 3, 3) camera matrices."""

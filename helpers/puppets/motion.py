@@ -69,7 +69,7 @@ def joints_3d(people: Choreography, time: np.ndarray) -> np.ndarray:
 
 
 def _smooth_switch(turns: np.ndarray) -> np.ndarray:
-    """0…1 and back once a turn, with short smooth flanks."""
+    """0…1 and back once per turn, with short smooth flanks."""
     return 1 / (1 + np.exp(-8 * np.sin(2 * np.pi * turns)))
 
 
@@ -208,7 +208,6 @@ def _kinematics(people: Choreography, place, heading, a) -> np.ndarray:
     )
     spine = spine / np.linalg.norm(spine, axis=-1, keepdims=True)
     out = np.zeros((*heading.shape, N_JOINTS, 3))
-    put = lambda name, value: out.__setitem__((..., INDEX[name], slice(None)), value)
     neck = LENGTHS["torso"] * trunk * spine
     for s, name, sign in (("r", "right", 1), ("l", "left", -1)):
         side = sign * right
@@ -227,12 +226,12 @@ def _kinematics(people: Choreography, place, heading, a) -> np.ndarray:
             ("elbow", elbow),
             ("wrist", wrist),
         ):
-            put(f"{name}_{part}", value)
+            out[..., INDEX[f"{name}_{part}"], :] = value
     look = np.cos(a["nod"])[..., None] * forward + np.sin(a["nod"])[..., None] * right
     bottom = neck + LENGTHS["neck"] * scale * spine
-    put("head_bottom", bottom)
-    put("head_top", bottom + LENGTHS["head"] * scale * spine)
-    put("nose", bottom + LENGTHS["head"] * scale * (0.42 * spine + 0.40 * look))
+    out[..., INDEX["head_bottom"], :] = bottom
+    out[..., INDEX["head_top"], :] = bottom + LENGTHS["head"] * scale * spine
+    out[..., INDEX["nose"], :] = bottom + LENGTHS["head"] * scale * (0.42 * spine + 0.40 * look)
     lowest = out[..., [INDEX["right_ankle"], INDEX["left_ankle"]], 1].min(-1)
     out[..., 1] += (LENGTHS["ankle"] * scale[..., 0] - lowest + a["jump"])[..., None]
     out[..., [0, 2]] += place[..., None, :]

@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 
 from helpers.opencv import cv2
-from helpers.puppets.scene import _A, _B, CAPSULES, TORSO, Scene
+from helpers.puppets.scene import CAPSULE_FROM, CAPSULE_TO, CAPSULES, TORSO, Scene
 from helpers.skeleton import INDEX
 
 #: How much larger than a frame the backdrop is.
@@ -22,7 +22,7 @@ _BLUR_SAMPLES = 5
 #: Which colour of a person's outfit each capsule takes: 0 trousers, 1 shirt, 2 skin, 3 shoes.
 _CLOTH = [0, 0, 0, 0, 1, 2, 1, 2, 1, 0, 2, 2]
 _LEFT, _RIGHT = (2, 3, 6, 7), (0, 1, 4, 5)
-_SHOULDERS, _HIPS, _HEAD, _NOSE, _TRUNK = 8, 9, 10, 11, len(CAPSULES)
+_SHOULDERS, _PELVIS, _HEAD, _NOSE, _TRUNK = 8, 9, 10, 11, len(CAPSULES)
 _FEET = {1: INDEX["right_ankle"], 3: INDEX["left_ankle"]}
 
 
@@ -97,14 +97,14 @@ def _fill(image, corners, colour) -> None:
 
 
 def _line(image, a, b, radius, colour) -> None:
-    cv2.line(image, a, b, colour, max(1, int(round(2 * radius))), cv2.LINE_8, _SHIFT)
+    cv2.line(image, a, b, colour, max(1, round(2 * radius)), cv2.LINE_8, _SHIFT)
 
 
 def _parts(depth) -> tuple[int, ...]:
     """A person's capsules and the trunk from back to front, by the joints' depth (15,)."""
     far, near = (_LEFT, _RIGHT) if depth[INDEX["left_hip"]] > depth[INDEX["right_hip"]] else (_RIGHT, _LEFT)
     head = (_HEAD, _NOSE) if depth[INDEX["nose"]] < depth[INDEX["head_top"]] else (_NOSE, _HEAD)
-    return (*far, _HIPS, _SHOULDERS, _TRUNK, *head, *near)
+    return (*far, _PELVIS, _SHOULDERS, _TRUNK, *head, *near)
 
 
 def _draw_person(image, joints, radii, depth, outfit) -> None:
@@ -114,7 +114,7 @@ def _draw_person(image, joints, radii, depth, outfit) -> None:
             _fill(image, joints[TORSO], outfit[1])
             continue
         colour = tuple(0.6 * c for c in outfit[2]) if part == _NOSE else outfit[_CLOTH[part]]
-        a, b = points[_A[part]], points[_B[part]]
+        a, b = points[CAPSULE_FROM[part]], points[CAPSULE_TO[part]]
         _line(image, a, b, radii[part], colour)
         if part in _FEET:
             _line(image, points[_FEET[part]], points[_FEET[part]], 0.9 * radii[part], outfit[3])
@@ -210,7 +210,9 @@ def owners(scene: Scene, t: int) -> np.ndarray:
             if part == _TRUNK:
                 _fill(image, scene.joints[k, t][TORSO], first + part)
             else:
-                _line(image, points[_A[part]], points[_B[part]], scene.radii[k, t, part], first + part)
+                _line(
+                    image, points[CAPSULE_FROM[part]], points[CAPSULE_TO[part]], scene.radii[k, t, part], first + part
+                )
     return image
 
 
@@ -223,7 +225,7 @@ def _shape_flow(scene: Scene, t: int, shape: int, xy: np.ndarray) -> np.ndarray:
     before, after = scene.joints[k, t], scene.joints[k, t + 1]
     if part == _TRUNK:
         return _quad_flow(before[TORSO], after[TORSO], xy)
-    ends, radii = [_A[part], _B[part]], scene.radii[k, :, part]
+    ends, radii = [CAPSULE_FROM[part], CAPSULE_TO[part]], scene.radii[k, :, part]
     return _capsule_flow(before[ends], after[ends], radii[t], radii[t + 1], xy)
 
 

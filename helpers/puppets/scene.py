@@ -12,6 +12,7 @@ from functools import cached_property
 import numpy as np
 
 from helpers import WorkbookError
+from helpers.heads import POSETRACK18_HEAD
 from helpers.people import BOX_MARGIN, People, extent_boxes, people
 from helpers.puppets import camera, motion
 from helpers.skeleton import INDEX, N_JOINTS
@@ -31,16 +32,14 @@ CAPSULES = (
     ("head_bottom", "head_top", 0.085),
     ("nose", "nose", 0.03),
 )
-_A = np.array([INDEX[a] for a, _, _ in CAPSULES])
-_B = np.array([INDEX[b] for _, b, _ in CAPSULES])
+CAPSULE_FROM = np.array([INDEX[a] for a, _, _ in CAPSULES])
+CAPSULE_TO = np.array([INDEX[b] for _, b, _ in CAPSULES])
 _RADIUS = np.array([r for *_, r in CAPSULES])
 TORSO = np.array([INDEX[n] for n in ("right_shoulder", "left_shoulder", "left_hip", "right_hip")])
 _HIPS = TORSO[2:]
 #: Of the joints behind one's own trunk only these are left out. Among real people who stand alone, head and a
 #: foot in view, 12–25 % of the wrists are not annotated but 2–13 % of the shoulders, which annotators infer.
 _OWN_TRUNK_HIDES = np.array([INDEX["right_wrist"], INDEX["left_wrist"]])
-#: PoseTrack'18's head joints lie 0.7 head-box diagonals apart; PCKh's head size is 0.6 diagonals.
-HEAD_SIZE_SHARE = 0.6 / 0.7
 #: OpenCV paints every pixel that a line's outline touches, half a pixel more than the line is thick.
 PAINT_MARGIN = 0.5
 
@@ -109,14 +108,14 @@ class Scene:
     def radii(self) -> np.ndarray:
         """(P, T, C) capsule radii in pixels."""
         metres = _RADIUS * (self.height / 1.75)[:, None]
-        between = (self.depth[..., _A] + self.depth[..., _B]) / 2
+        between = (self.depth[..., CAPSULE_FROM] + self.depth[..., CAPSULE_TO]) / 2
         return metres[:, None] * self.camera.focal[:, None] / between
 
     @cached_property
     def head(self) -> np.ndarray:
         """(P, T) head sizes in pixels."""
         length = motion.LENGTHS["head"] * (self.height / 1.75)[:, None]
-        return HEAD_SIZE_SHARE * length * self.camera.focal / self.depth[..., INDEX["head_bottom"]]
+        return POSETRACK18_HEAD * length * self.camera.focal / self.depth[..., INDEX["head_bottom"]]
 
     def visible(self) -> np.ndarray:
         """(P, T, 15) bool: inside the image, behind nothing nearer, and no wrist behind its own trunk."""
@@ -161,7 +160,9 @@ class Scene:
     def covers(self, q, t, xy) -> np.ndarray:
         """Which points xy (N, K, 2) person q (N,) paints over in frame t (N,)."""
         joints = self.joints[q, t]
-        limbs = near_segments(xy, joints[:, _A], joints[:, _B], self.radii[q, t] + PAINT_MARGIN).any(-1)
+        limbs = near_segments(xy, joints[:, CAPSULE_FROM], joints[:, CAPSULE_TO], self.radii[q, t] + PAINT_MARGIN).any(
+            -1
+        )
         return limbs | inside_quad(xy, joints[:, TORSO])
 
     def truth(self, frames: np.ndarray) -> People:
