@@ -32,7 +32,7 @@ def load(name: str, split: str = "val", n: int | None = None, **options) -> list
     folder = find(name)
     if folder is None:
         raise WorkbookError(missing(name) + ".")
-    return _READERS[name](folder, split)[:n]
+    return READERS[name](folder, split)[:n]
 
 
 def available(dataset: str) -> list[str]:
@@ -58,7 +58,7 @@ def _parts(name: str, read: Callable[..., list[Video]]) -> Callable[[Path, str],
     return read_split
 
 
-_READERS: dict[str, Callable[[Path, str], list[Video]]] = {
+READERS: dict[str, Callable[[Path, str], list[Video]]] = {
     "somof": read_somof,
     "bonn": read_bonn,
     "posetrack17": _parts("posetrack17", posetrack.read_posetrack17),

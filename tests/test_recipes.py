@@ -1,0 +1,145 @@
+"""The recipes of CONTRIBUTING, followed with toys: what they name is all that has to be touched."""
+
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from helpers import datasets, ledger, papers, puppets, worlds
+from helpers.__main__ import main
+from helpers.datasets.posetrack_writing import write_posetrack18
+from helpers.detections.simulated import simulate_detections
+from helpers.experiments import runs
+from helpers.people import Video, people
+from helpers.tracking import on_files, track
+
+RECIPES = dict(
+    re.findall(r"### Add a (\w+(?: set)?)\n(.*?)(?=\n##)", Path("CONTRIBUTING.md").read_text(encoding="utf-8"), re.S)
+)
+
+
+def test_recipes_are_short():
+    assert sorted(RECIPES) == ["claim", "data set", "network", "notebook", "tracker"]
+    assert all(len(text.strip().splitlines()) <= 15 for text in RECIPES.values())
+
+
+# --- a tracker ------------------------------------------------------------------------------------
+
+
+class LeftToRight:
+    """A toy: ids count people from left to right."""
+
+    def __init__(self, match=None, limit=None, memory=None):
+        pass
+
+    def step(self, frame_people, image=None):
+        return np.argsort(np.argsort(frame_people.box[:, 0], kind="stable"), kind="stable")
+
+
+class Forgetful:
+    """A toy that breaks the contract: everybody is number 0."""
+
+    def __init__(self, match=None, limit=None, memory=None):
+        pass
+
+    def step(self, frame_people, image=None):
+        return np.zeros(len(frame_people), int)
+
+
+def _size(thing) -> int:
+    """How many numbers an object holds in arrays, anywhere below it."""
+    if isinstance(thing, np.ndarray):
+        return thing.size
+    parts = thing.values() if isinstance(thing, dict) else thing if isinstance(thing, (list, tuple, set)) else None
+    if parts is None:
+        parts = vars(thing).values() if hasattr(thing, "__dict__") else ()
+    return sum(map(_size, parts))
+
+
+def keeps_the_contract(method):
+    """Different ids in each frame; online as at once; a window that does not grow with the video."""
+    (video,) = puppets.videos("val", n=1, render=False)
+    found = simulate_detections(video, 0)
+    make = on_files.tracker_maker(method, "hungarian", np.inf, 1)
+    whole = track(found, make(), len(video))
+    pairs = np.stack([whole.frame, whole.track], 1)
+    half = len(video) // 2
+    first = track(found[found.frame < half], make(), half)
+    tracker, sizes = make(), []
+    for _ in range(30):
+        for now in found.by_frame(len(video)):
+            tracker.step(now)
+        sizes.append(_size(tracker))
+    different = len(np.unique(pairs, axis=0)) == len(pairs) and whole.track.min() >= 0
+    return different and (first.track == whole.track[whole.frame < half]).all() and sizes[-1] <= 2 * sizes[0] + 100
+
+
+@pytest.mark.parametrize("method", on_files.TRACKERS)
+def test_every_tracker_keeps_the_contract(method):
+    assert keeps_the_contract(method)
+
+
+def test_a_toy_tracker_by_the_recipe(monkeypatch, tmp_path, capsys):
+    monkeypatch.setitem(on_files.TRACKERS, "left_to_right", LeftToRight)
+    monkeypatch.setitem(on_files.TRACKERS, "forgetful", Forgetful)
+    assert keeps_the_contract("left_to_right") and not keeps_the_contract("forgetful")
+    (video,) = puppets.videos("val", n=1, render=False)
+    write_posetrack18(tmp_path / "in", [video])
+    assert main(["track", str(tmp_path / "in"), "--method", "left_to_right", "--out", str(tmp_path / "out")]) == 0
+    assert "tracks" in capsys.readouterr().out
+    assert main(["track", str(tmp_path / "in"), "--method", "right_to_left", "--out", str(tmp_path / "out")]) == 1
+    assert "left_to_right" in capsys.readouterr().err
+
+
+# --- a data set ------------------------------------------------------------------------------------
+
+
+def read_toy(folder: Path, split: str) -> list[Video]:
+    """A toy: one number per line is where somebody stands."""
+    xs = [float(line) for line in (folder / f"{split}.txt").read_text().split()]
+    xy = np.stack([np.full((15, 2), x) for x in xs])
+    everyone = people(frame=np.arange(len(xs)), xy=xy, track=np.zeros(len(xs), int), head=np.full(len(xs), 9.0))
+    return [Video("toy", (100, 100), np.ones(len(xs), bool), everyone)]
+
+
+def test_a_toy_data_set_by_the_recipe(monkeypatch, tmp_path):
+    monkeypatch.setenv("POSE_WORKBOOK_DATA", str(tmp_path))
+    monkeypatch.setattr(datasets, "NAMES", (*datasets.NAMES, "toy"))
+    (tmp_path / "hashes.txt").write_text(f"toy/val.txt {'0' * 64}\n")
+    monkeypatch.setattr(datasets, "HASHES", tmp_path / "hashes.txt")
+    monkeypatch.setitem(worlds.READERS, "toy", read_toy)
+    assert datasets.find("toy") is None and "toy" in datasets.missing("toy")
+    (tmp_path / "toy").mkdir()
+    (tmp_path / "toy" / "val.txt").write_text("10\n12\n")
+    (video,) = worlds.load("toy")
+    assert len(video) == 2 and worlds.available("toy") == ["toy"]
+    assert not np.isnan(simulate_detections(video, 0).box).any()
+
+
+# --- a claim ------------------------------------------------------------------------------------
+
+
+def test_a_toy_claim_by_the_recipe(monkeypatch, tmp_path):
+    shutil.copytree(papers.FOLDER, tmp_path / "papers")
+    path = tmp_path / "papers" / "protracker.yaml"
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    pattern = next(c for c in content["claims"] if c["kind"] == "measured")
+    content["claims"].append(pattern | {"id": "PT-C99", "statement": "Toys count.", "range": [1, None]})
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    monkeypatch.setattr(papers, "FOLDER", tmp_path / "papers")
+    _forget(monkeypatch)
+    monkeypatch.setenv("POSE_WORKBOOK_OUT", str(tmp_path))
+    outcome = runs.result("PT-C99", "puppets", lambda v, s: 2.0, (1, 12), draws=20)
+    ledger.record("99_toy", [outcome], "laptop", "puppets")
+    (row,) = [row for row in ledger.ledger(tmp_path) if row["id"] == "PT-C99"]
+    assert row["verdict"] == "holds" and row["results"][0]["n_videos"] == 12
+    _forget(monkeypatch)
+
+
+def _forget(monkeypatch):
+    for name in dir(papers):
+        if hasattr(clear := getattr(papers, name), "cache_clear"):
+            clear.cache_clear()
