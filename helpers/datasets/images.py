@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-from PIL import Image
 
 from helpers import WorkbookError
 
@@ -56,6 +55,8 @@ class ImageFiles(Sequence):
 
 def image_size(path: Path) -> tuple[int, int]:
     """(width, height) of an image from its header, without decoding; (0, 0) if unknown."""
+    from PIL import Image
+
     try:
         with Image.open(path) as image:
             return image.size
