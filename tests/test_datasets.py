@@ -354,6 +354,18 @@ def test_head_sizes_by_hand():
     assert np.isnan(head_sizes(p[4], 0.5)).all()
 
 
+def test_a_missing_head_is_the_median_of_its_track_and_a_missing_track_the_median_of_tracks():
+    lengths = {0: (10, 30, 100, None), 1: (2, 4, 40, 60), 2: (600, 800, None), 3: (None,), 4: (0,)}
+    rows = [(track, length) for track, values in lengths.items() for length in values]
+    xy, present = np.zeros((len(rows), 15, 2)), np.ones((len(rows), 15), bool)
+    for i, (_, length) in enumerate(rows):
+        xy[i, INDEX["head_top"]] = (0, length or 0)
+        present[i, INDEX["head_top"]] = length is not None
+    size = head_sizes(people(frame=np.arange(len(rows)), track=[t for t, _ in rows], xy=xy, present=present), 1)
+    # medians 30, 22 and 700 of the tracks; those of tracks 3 and 4, which never show a head, are 30
+    assert size.tolist() == [10, 30, 100, 30, 2, 4, 40, 60, 600, 800, 700, 30, 30]
+
+
 def somof_files(folder):
     """Two videos: in the first, two rows and one of them gone for good after frame 16."""
     videos = {"in": [], "out": [], "masks_in": [], "masks_out": [], "frames_in": []}
@@ -591,3 +603,104 @@ def test_every_notice_is_one_line_without_a_place_on_this_machine():
     for name in datasets.NAMES[1:]:
         notice = datasets.missing(name)
         assert notice.startswith(f"{name}: ") and "\n" not in notice and str(places.ROOT) not in notice
+
+
+def test_the_built_in_world_names_its_own_splits():
+    for split in ("all", "training"):
+        with pytest.raises(
+            WorkbookError, match=f"split '{split}' of puppets is unknown; there are train, val, test, tune"
+        ):
+            worlds.load("puppets", split)
+    with pytest.raises(WorkbookError, match="split 'tune' of somof is unknown; there are train, val, all"):
+        worlds.load("somof", "tune")
+    assert [len(worlds.load("puppets", "tune", n=k, render=False)) for k in (0, 1)] == [0, 1]
+
+
+# ---------------------------------------------------------------- order and boundaries
+
+
+def crowd18(frames, **annotation):
+    """A file of one person per entry of `frames` (image 5 is frame 0, image 2 frame 1), in that order."""
+    content = content18()
+    one = content["annotations"][0] | annotation
+    content["annotations"] = [one | {"image_id": (5, 2)[t], "track_id": k} for k, t in enumerate(frames)]
+    return content
+
+
+def test_people_of_a_frame_keep_the_order_of_the_file(tmp_path):
+    frames = np.random.default_rng(0).integers(0, 2, 300)
+    p = read18(tmp_path, crowd18(frames.tolist())).people
+    assert p.track.tolist() == [k for t in (0, 1) for k in range(300) if frames[k] == t]
+    video = Video("s", (0, 0), np.ones(2, bool), nobody())
+    shuffled = p[np.random.default_rng(1).permutation(300)]
+    [path] = write_posetrack18(tmp_path / "out", [video], [shuffled])
+    written = json.loads(path.read_text())["annotations"]
+    assert [a["track_id"] for a in written] == [int(k) for t in (0, 1) for k in shuffled.track[shuffled.frame == t]]
+    assert [a["id"] % 100 for a in written][:3] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("track, fine", [(0, True), (9_999, True), (10_000, False), (-1, False)])
+def test_track_ids_end_where_the_toolkit_ends(tmp_path, track, fine):
+    content = content18(track_id=track)
+    if fine:
+        assert read18(tmp_path, content).people.track.tolist() == [track]
+        return
+    with pytest.raises(WorkbookError, match="track_id"):
+        read18(tmp_path, content)
+
+
+def test_a_track_twice_in_a_frame_is_refused_and_in_two_frames_is_not(tmp_path):
+    content = crowd18([0, 1, 1])
+    for tracks, fine in (((3, 3, 4), True), ((4, 3, 3), False)):
+        for a, track in zip(content["annotations"], tracks, strict=True):
+            a["track_id"] = track
+        if fine:
+            assert read18(tmp_path, content).people.track.tolist() == [3, 3, 4]
+            continue
+        with pytest.raises(WorkbookError, match="track_id 3 occurs more than once in image 1"):
+            read18(tmp_path, content)
+
+
+def test_a_flag_of_a_frame_wins_over_whether_it_holds_people(tmp_path):
+    for flags, expected in (((None, None), [False, True]), ((True, False), [True, False]), ((0, None), [False, True])):
+        content = content18()
+        for image, flag in zip(content["images"], flags, strict=True):
+            image |= {} if flag is None else {"is_labeled": flag}
+        assert read18(tmp_path, content).labelled.tolist() == expected
+
+
+def test_ids_of_images_are_official_only_where_every_number_fits(tmp_path):
+    for name, last, official in (
+        ("000007_mpii_val", 9_999, True),
+        ("000007_mpii_val", 10_000, False),
+        ("000007_bonn_val", 0, True),
+        ("000007_other_val", 5, False),
+        ("000007_mpii_val", 3, False),  # the other frame's number
+    ):
+        files = tuple(f"images/val/s/{t:06d}.jpg" for t in (3 if official is False and last == 3 else 1, last))
+        [path] = write_posetrack18(tmp_path, [Video(name, (0, 0), np.ones(2, bool), nobody(), files=files)])
+        ids = [image["id"] for image in json.loads(path.read_text())["images"]]
+        source = 2 if "bonn" in name else 1
+        base = source * 10**10 + 7 * 10**4
+        assert ids == ([base + 1, base + last] if official else [10**7, 10**7 + 1])
+
+
+def test_a_matlab_twin_of_a_json_file_is_not_a_second_video(tmp_path):
+    (tmp_path / "clip.json").write_text(json.dumps(content18()))
+    (tmp_path / "clip.mat").write_bytes(b"what the toolkit's converter leaves")
+    assert [v.name for v in read_posetrack(tmp_path)] == ["clip"]
+
+
+def test_a_file_name_with_a_nul_is_refused(tmp_path):
+    content = content18()
+    content["images"][0]["file_name"] = "images/val/s/0\x00.jpg"
+    with pytest.raises(WorkbookError, match="image 0: file name"):
+        read18(tmp_path, content)
+
+
+@pytest.mark.parametrize("name", [POSETRACK18[0], {"a": 1}])
+def test_keypoint_names_are_different_texts(tmp_path, name):
+    content = content18()
+    content["categories"][0]["keypoints"][3] = name  # the place of an ear
+    with pytest.raises(WorkbookError, match="keypoints"):
+        read18(tmp_path, content)

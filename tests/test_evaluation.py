@@ -15,7 +15,7 @@ from pycocotools.cocoeval import COCOeval
 
 from helpers import WorkbookError
 from helpers import evaluation as ev
-from helpers.evaluation import ap, higher_order, mot, pairs
+from helpers.evaluation import ap, boxes, higher_order, mot, pairs
 from helpers.people import Video, concatenate, nobody, people
 from helpers.skeleton import JOINTS, OKS_SIGMAS
 
@@ -455,3 +455,124 @@ def test_power_a_wrong_constant_changes_the_result(name, value, monkeypatch):
 def test_importing_the_evaluator_does_not_import_torch():
     code = "import sys, helpers.evaluation; sys.exit('torch' in sys.modules or 'pandas' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+# --- order and boundaries ---------------------------------------------------------------------------
+
+
+def test_people_of_a_frame_keep_the_order_of_the_file():
+    """Many people, frames in any order: an unstable sort would exchange some."""
+    rng = np.random.default_rng(0)
+    sides = [people(frame=rng.integers(0, 5, n), track=np.arange(n), head=np.ones(n)) for n in (300, 200)]
+    p = ev.pair_up([video(sides[0], 5)], [sides[1]])
+    for side, people_there, frame in zip(
+        sides, (p.truth, p.predicted), (p.truth_frame, p.predicted_frame), strict=True
+    ):
+        assert people_there.track.tolist() == [k for t in range(5) for k in range(len(side)) if side.frame[k] == t]
+        assert frame.tolist() == people_there.frame.tolist()
+    expected = [
+        (a, b)
+        for t in range(5)
+        for a in np.flatnonzero(sides[1].frame == t)
+        for b in np.flatnonzero(sides[0].frame == t)
+    ]
+    assert list(zip(p.predicted.track[p.predicted_row], p.truth.track[p.truth_row], strict=True)) == expected
+
+
+def test_a_joint_at_exactly_half_a_head_is_correct_in_every_metric():
+    truth = people(frame=[0], xy=np.zeros((1, 15, 2)), track=[0], head=[16.0])
+    for x, right in ((8.0, 100), (np.nextafter(8.0, 9), 0)):
+        scores = ev.evaluate([video(truth, 1)], [truth.replace(xy=np.full((1, 15, 2), [x, 0.0]))])
+        assert scores.total("AP") == scores.total("recall") == scores.total("precision") == right
+
+
+@pytest.mark.parametrize("k", [0, 7, 9, 18])
+def test_hota_reaches_a_threshold_from_just_above_it(k):
+    truth = people(frame=[0], xy=np.zeros((1, 15, 2)), track=[0], head=[1.0])
+    for more, reached in ((1e-9, k + 1), (-1e-9, k)):
+        far = (1 - 0.05 * (k + 1) - more) * 0.5001
+        got = ev.hota([video(truth, 1)], [truth.replace(xy=np.full((1, 15, 2), [far, 0.0]))])
+        assert (got.detection.mean(1) == (np.arange(19) < reached)).all()
+
+
+def test_the_first_of_equal_predictions_and_of_equal_people_takes_the_other():
+    one = people(frame=[0], xy=np.zeros((1, 15, 2)), track=[0], head=[1.0])
+    many = concatenate([one.replace(track=[k]) for k in range(40)])
+    assigned = ap.assign_poses(ev.pair_up([video(one, 1)], [many]))
+    assert assigned.tolist() == [0] + [-1] * 39
+    assert ap.assign_poses(ev.pair_up([video(many, 1)], [one])).tolist() == [0]
+    far = one.replace(xy=one.xy + 9)
+    assert ap.assign_poses(ev.pair_up([video(one, 1)], [far])).tolist() == [-1]
+
+
+@pytest.mark.parametrize("place", [0, 5, 19, 20, 29])
+def test_of_tied_poses_the_first_twenty_of_a_frame_count(place):
+    truth = people(frame=[0], xy=np.zeros((1, 15, 2)), track=[0], box=[[0, 0, 40, 40]])
+    found = people(frame=np.zeros(30, int), xy=np.full((30, 15, 2), 500.0))
+    xy = found.xy.copy()
+    xy[place] = 0
+    got = ev.oks_ap([video(truth, 1)], [found.replace(xy=xy)])
+    np.testing.assert_allclose(got, coco_ap(truth, found.replace(xy=xy), 1))
+    assert got == pytest.approx(1 / (place + 1) if place < 20 else 0)
+
+
+def test_tied_poses_of_many_frames_are_ranked_in_file_order():
+    truth = people(frame=np.arange(60), xy=np.zeros((60, 15, 2)), box=np.tile([0, 0, 40.0, 40], (60, 1)))
+    found = truth.replace(xy=np.where(np.arange(60)[:, None, None] % 3 == 0, 500.0, truth.xy))
+    np.testing.assert_allclose(ev.oks_ap([video(truth, 60)], [found]), coco_ap(truth, found, 60))
+
+
+# --- boxes ------------------------------------------------------------------------------------------
+
+
+def with_boxes(box, score=None, frame=None):
+    n = len(box)
+    score, frame = np.ones(n) if score is None else score, np.zeros(n, int) if frame is None else frame
+    return people(frame=frame, box=np.array(box, float), score=score)
+
+
+def test_a_box_must_overlap_by_more_than_the_threshold():
+    truth, half = with_boxes([[0, 0, 10, 20]]), with_boxes([[0, 0, 10, 10]])
+    for iou, right in ((0.49, True), (0.5, False)):
+        assert boxes.box_samples([video(truth, 1)], [half], iou).hit.tolist() == [right]
+
+
+def test_each_annotated_box_is_found_once_by_the_surest_the_first_of_equals():
+    one = [0, 0, 10, 10]
+    tied = boxes.box_samples([video(with_boxes([one]), 1)], [with_boxes([one] * 40)])
+    assert tied.hit.tolist() == [True] + [False] * 39
+    near, truth = [0, 0, 10, 9], with_boxes([one, [0, 0, 10, 8]])
+    samples = boxes.box_samples([video(truth, 1)], [with_boxes([one, near, near], [0.1, 0.3, 0.2])], 0.5)
+    assert samples.score.tolist() == [0.3, 0.2, 0.1] and samples.hit.tolist() == [True, True, False]
+    ranked = boxes.box_samples([video(truth, 1)], [with_boxes([one] * 40, frame=np.arange(40) % 1)])
+    assert ranked.hit.sum() == 2
+
+
+def test_unlabelled_frames_and_boxes_without_an_area_do_not_count():
+    truth = with_boxes([[0, 0, 10, 10], [5, 5, 5, 9], [0, 0, 10, 10]], frame=[0, 0, 1])
+    labelled = Video("v", (0, 0), np.array([True, False]), truth)
+    samples = boxes.box_samples([labelled], [with_boxes([[0, 0, 10, 10]] * 2, frame=[0, 1])])
+    assert samples.annotated.tolist() == [1] and samples.hit.tolist() == [True] and samples.video.tolist() == [0]
+    nothing = boxes.box_samples([labelled], [nobody()])
+    assert boxes.box_average_precision(nothing) == 0 and boxes.precision_recall(nothing, 0.1)[1] == 0
+    assert np.isnan(boxes.precision_recall(nothing, 0.1)[0])
+    nobody_there = boxes.box_samples([Video("v", (0, 0), np.ones(1, bool), nobody())], [with_boxes([[0, 0, 1, 1]])])
+    assert np.isnan(boxes.box_average_precision(nobody_there)) and np.isnan(boxes.precision_recall(nobody_there, 0)[1])
+
+
+def test_precision_and_recall_take_scores_from_the_threshold_on_and_weights_repeat_videos():
+    one, far = [0, 0, 10, 10], [50, 50, 60, 60]
+    videos = [video(with_boxes([one, far]), 1), video(with_boxes([one]), 1), video(with_boxes([one]), 1)]
+    found = [with_boxes([one, [20, 0, 30, 9]], [0.5, 0.25]), with_boxes([far], [0.75]), nobody()]
+    samples = boxes.box_samples(videos, found)
+    assert boxes.precision_recall(samples, 0.5) == (1 / 2, 1 / 4)
+    assert boxes.precision_recall(samples, np.nextafter(0.5, 1)) == (0, 0)
+    weights = [2, 1, 3]
+    index = np.repeat(np.arange(3), weights)
+    repeated = boxes.box_samples([videos[i] for i in index], [found[i] for i in index])
+    for threshold in (0.1, 0.5):
+        whole = boxes.precision_recall(samples, threshold, weights)
+        assert whole == pytest.approx(boxes.precision_recall(repeated, threshold))
+    # ranked: wrong at .75, right twice at .5, wrong twice at .25; 8 are annotated
+    assert boxes.box_average_precision(samples, weights) == pytest.approx(2 / 8 * 2 / 3)
+    assert boxes.box_average_precision(repeated) == pytest.approx(2 / 8 * 2 / 3)

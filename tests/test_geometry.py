@@ -87,3 +87,30 @@ def test_oks_by_hand():
     assert np.isclose(geometry.oks(a, b).item(), expected)
     nothing = a.replace(present=np.zeros((1, 15), bool))
     assert geometry.oks(nothing, b) == 0 and geometry.oks(b, nothing) == 0
+
+
+def test_pckh_counts_a_joint_at_exactly_half_a_head():
+    truth = people(xy=np.zeros((1, 15, 2)), head=[16.0])
+    for reach, threshold in ((8.0, 0.5), (4.0, 0.25)):
+        at, beyond = (people(xy=np.full((1, 15, 2), [x, 0.0])) for x in (reach, np.nextafter(reach, 9)))
+        assert geometry.pckh(at, truth, threshold) == 1 and geometry.pckh(beyond, truth, threshold) == 0
+    assert geometry.pckh(at, truth.replace(head=[np.nan])) == 0
+    assert geometry.pckh(at, truth.replace(present=np.zeros((1, 15), bool))) == 0
+
+
+def test_distances_are_of_the_first_to_the_second():
+    """Unequal sides: nothing holds by symmetry."""
+    a = people(xy=np.array([[[0.0, 0]], [[3, 4]], [[6, 8]]]) * np.ones((3, 15, 1)), head=[1.0, 1, 1])
+    b = people(xy=np.zeros((2, 15, 2)), head=[6.0, 24.0], present=[np.arange(15) < 5, np.arange(15) < 1])
+    assert geometry.joint_distances(a, b)[:, 1, 0].tolist() == [0, 5, 10]
+    assert np.isnan(geometry.joint_distances(a, b)[2, 1, 1:]).all()
+    assert geometry.pckh(a, b).tolist() == [[1, 1], [0, 1], [0, 1]]
+    assert geometry.pairwise_distance(a, b).tolist() == [[0, 0], [5, 5], [10, 10]]
+
+
+def test_oks_without_an_area_or_on_a_chosen_one():
+    a = people(xy=np.zeros((1, 15, 2)), box=[[0, 0, 20, 50]])
+    assert geometry.oks(a, a) == 1 and geometry.oks(a, a.replace(box=[[np.nan] * 4])) == 0
+    moved = a.replace(xy=a.xy + [2.0, 0])
+    by_sigmas = geometry.oks(moved, a, [500.0], np.full(15, 0.1)).item()
+    assert by_sigmas == pytest.approx(np.exp(-4 / (2 * 500 * 0.2**2)))

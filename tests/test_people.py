@@ -128,3 +128,20 @@ def test_by_frame_is_at_of_every_frame(n):
     assert len(parts) == 5 and nobody().by_frame(0) == []
     for t, part in enumerate(parts):
         assert part.track.tolist() == [i for i in range(n) if p.frame[i] == t] == p.at(t).track.tolist()
+
+
+def test_the_margin_is_a_share_of_its_own_side():
+    xy, present = np.zeros((2, 15, 2)), np.zeros((2, 15), bool)
+    xy[:, :3], present[:, :3] = [(10, 100), (30, 140), (20, 120)], True
+    xy[1, 3] = (-500, 900)  # a joint that is absent does not count
+    assert extent_boxes(xy, present, 0.1).tolist() == [[8, 96, 32, 144]] * 2
+    assert extent_boxes(xy, present).tolist() == [[10, 100, 30, 140]] * 2
+    present[0, 1:3] = False
+    assert extent_boxes(xy, present, 0.1)[0].tolist() == [10, 100, 10, 100]
+    assert extent_boxes(xy[:0], present[:0], 0.1).shape == (0, 4)
+
+
+def test_joining_keeps_the_order_of_every_array():
+    parts = [people(frame=[f], track=[f + 1], score=[f / 10], head=[f + 2.0]) for f in (2, 0, 1)]
+    p = concatenate(iter(parts))
+    assert p.frame.tolist() == [2, 0, 1] and p.track.tolist() == [3, 1, 2] and p.head.tolist() == [4, 2, 3]

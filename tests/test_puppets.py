@@ -277,7 +277,7 @@ def test_flow_carries_visible_joints_onto_themselves(crowd):
             for p, j in zip(*np.nonzero(seen[:, t])):
                 x, y = np.rint(s.joints[p, t, j]).astype(int)
                 part = (owner[y, x] - 1) % render._PARTS
-                ends = scene.TORSO if part == render._TRUNK else (scene._A[part], scene._B[part])
+                ends = scene.TORSO if part == render._TRUNK else (scene.CAPSULE_FROM[part], scene.CAPSULE_TO[part])
                 if objects(owner[y, x]) == p and j in ends:
                     error.append(np.abs(field[y, x] - (s.joints[p, t + 1, j] - s.joints[p, t, j])).max())
     error = np.array(error)  # a pixel is up to .7 beside its joint, and turns with its limb
@@ -287,7 +287,7 @@ def test_flow_carries_visible_joints_onto_themselves(crowd):
 def test_flow_of_a_shape_is_exact_at_its_ends():
     s = puppets.scene_of(puppets.videos("train", n=1)[0])
     for part in range(render._PARTS):
-        ends = scene.TORSO if part == render._TRUNK else [scene._A[part], scene._B[part]]
+        ends = scene.TORSO if part == render._TRUNK else [scene.CAPSULE_FROM[part], scene.CAPSULE_TO[part]]
         before, after = s.joints[0, 10, ends], s.joints[0, 11, ends]
         np.testing.assert_allclose(render._shape_flow(s, 10, 1 + part, before), after - before, atol=1e-3)
 

@@ -48,3 +48,38 @@ def test_coco_export_puts_the_neck_between_the_shoulders():
 def test_wrong_joint_axis_is_refused():
     with pytest.raises(ValueError, match="expected"):
         sk.convert(np.zeros((2, 16, 2)), np.ones((2, 16), bool), sk.POSETRACK18)
+
+
+def test_group_means_leave_out_what_is_not_a_number():
+    values = np.arange(15.0)
+    values[[sk.INDEX["left_hip"], sk.INDEX["left_knee"], sk.INDEX["right_knee"]]] = np.nan
+    means = sk.group_means(values)
+    assert list(means) == ["Head", "Shoulder", "Elbow", "Wrist", "Hip", "Knee", "Ankle", "Total"]
+    assert means["Hip"] == sk.INDEX["right_hip"] and np.isnan(means["Knee"]) and means["Ankle"] == 2.5
+    assert means["Total"] == pytest.approx(np.mean([v for v in values if v == v]))
+    assert np.isnan(list(sk.group_means(np.full(15, np.nan)).values())).all()
+
+
+def test_what_a_source_lacks_is_absent_at_the_origin():
+    xy, present = sk.convert(np.full((1, 14, 2), 7.0), np.ones((1, 14), bool), sk.SOMOF)
+    nose = sk.INDEX["nose"]
+    assert not present[0, nose] and (xy[0, nose] == 0).all() and present.sum() == 14
+    assert (xy[present] == 7).all()
+
+
+def test_limbs_are_a_tree_or_two_that_reach_every_joint():
+    reached = {sk.INDEX["nose"]}
+    for _ in sk.LIMBS:
+        reached |= {j for limb in sk.LIMBS.tolist() for j in limb if reached & set(limb)}
+    assert reached == set(range(15)) and len({tuple(sorted(limb)) for limb in sk.LIMBS.tolist()}) == 15
+    mirrored = {tuple(sorted(sk.FLIP[limb])) for limb in sk.LIMBS}
+    assert mirrored == {tuple(sorted(limb)) for limb in sk.LIMBS.tolist()}
+
+
+def test_the_sigmas_are_cocos_and_two_of_our_own():
+    from pycocotools.cocoeval import Params
+
+    coco = Params("keypoints").kpt_oks_sigmas
+    for i, name in enumerate(sk.JOINTS):
+        own = {"head_bottom": 0.08, "head_top": 0.06}
+        assert sk.OKS_SIGMAS[i] == pytest.approx(own[name] if name in own else coco[sk.COCO.index(name)])

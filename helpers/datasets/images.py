@@ -16,7 +16,7 @@ from helpers import WorkbookError
 def check_inside(name: str, path: Path, where: str) -> None:
     """Refuse a file name that leads out of the data set's folder (absolute, or with ..)."""
     parts = PurePosixPath(name.replace("\\", "/")).parts
-    if not parts or ".." in parts or parts[0] == "/" or parts[0].endswith(":"):
+    if not parts or "\0" in name or ".." in parts or parts[0] == "/" or parts[0].endswith(":"):
         raise WorkbookError(f"{path}: {where} {name!r} leads out of the data set's folder.")
 
 

@@ -108,13 +108,13 @@ def _categories(path, categories) -> tuple[tuple[str, ...], object]:
     if len(categories) != 1 or categories[0].get("name") != "person":
         raise WorkbookError(f"{path}: categories must hold exactly one, named person.")
     names = categories[0].get("keypoints")
-    if not isinstance(names, list) or len(names) not in (15, 17) or set(JOINTS) - set(map(str, names)):
-        count = len(names) if isinstance(names, list) else "no"
+    names = names if isinstance(names, list) and all(isinstance(name, str) for name in names) else []
+    if len(names) not in (15, 17) or len(set(names)) < len(names) or set(JOINTS) - set(names):
         raise WorkbookError(
-            f"{path}: categories[0].keypoints holds {count} names; "
-            "15 or 17 that include the 15 evaluated joints are needed."
+            f"{path}: categories[0].keypoints holds {len(names) or 'no'} names; "
+            "15 or 17 different ones that include the 15 evaluated joints are needed."
         )
-    return tuple(map(str, names)), categories[0].get("id", 1)
+    return tuple(names), categories[0].get("id", 1)
 
 
 def _persons18(path, annotations, frame, names) -> People:

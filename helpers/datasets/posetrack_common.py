@@ -92,11 +92,13 @@ def ignore_regions(path, t, xs, ys) -> list[np.ndarray]:
 
 
 def annotation_files(path: Path) -> list[Path]:
+    """The files of a folder by name, one per video; a .mat beside a .json of that name is the same video."""
     if path.is_file():
         return [path]
     if not path.is_dir():
         raise WorkbookError(f"{path}: no such file or folder of annotations.")
-    files = sorted([*path.glob("*.json"), *path.glob("*.mat")], key=lambda file: file.name)
+    matlab = [file for file in path.glob("*.mat") if not file.with_suffix(".json").exists()]  # no twins
+    files = sorted([*path.glob("*.json"), *matlab], key=lambda file: file.name)
     if not files:
         raise WorkbookError(f"{path}: the folder holds no .json file of annotations.")
     return files
