@@ -101,7 +101,10 @@ def read_toy(folder: Path, split: str) -> list[Video]:
     """A toy: one number per line is where somebody stands."""
     xs = [float(line) for line in (folder / f"{split}.txt").read_text().split()]
     xy = np.stack([np.full((15, 2), x) for x in xs])
-    everyone = people(frame=np.arange(len(xs)), xy=xy, track=np.zeros(len(xs), int), head=np.full(len(xs), 9.0))
+    box = np.stack([[x - 5, x - 5, x + 5, x + 5] for x in xs])
+    everyone = people(
+        frame=np.arange(len(xs)), box=box, xy=xy, track=np.zeros(len(xs), int), head=np.full(len(xs), 9.0)
+    )
     return [Video("toy", (100, 100), np.ones(len(xs), bool), everyone)]
 
 
