@@ -21,3 +21,7 @@ __version__ = "0.2.0"
 
 class WorkbookError(Exception):
     """Bad input or a missing piece; the message is one sentence that names the file and the field."""
+
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows of it: the sentence, without the frames that led to it."""
+        return [str(self)]

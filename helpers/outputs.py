@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
 
@@ -26,4 +27,17 @@ def save_figure(figure, name: str) -> None:
     """Write a figure for figures/ (PNG, same bytes every time); nothing outside a driver's run."""
     path = output(name)
     if path is not None:
-        figure.savefig(path, dpi=100, metadata={"Software": None})
+        buffer = io.BytesIO()
+        figure.savefig(buffer, dpi=100, metadata={"Software": None})
+        path.write_bytes(small_png(buffer.getvalue()))
+
+
+def small_png(picture: bytes) -> bytes:
+    """A PNG with its colours reduced to 256: a third of the bytes, and no channel of a pixel off by more than 30."""
+    from PIL import Image
+
+    drawn = Image.open(io.BytesIO(picture)).convert("RGB")
+    few = drawn.quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE)
+    buffer = io.BytesIO()
+    few.save(buffer, "PNG", optimize=True)
+    return min(picture, buffer.getvalue(), key=len)

@@ -8,7 +8,8 @@ import statistics
 import nbformat
 import pytest
 
-from helpers import ledger, papers, reproduce
+from helpers import WorkbookError, ledger, papers, parameters, places, reproduce
+from tests import notebook_code
 
 PATHS = reproduce.all_notebooks()
 LONG = [p for p in PATHS if p.stem != "00_start_here"]
@@ -34,8 +35,8 @@ every = pytest.mark.parametrize("path", PATHS, ids=lambda p: p.stem)
 long = pytest.mark.parametrize("path", LONG, ids=lambda p: p.stem)
 
 
-def test_there_are_notebooks():
-    assert len(PATHS) >= 4
+def test_the_notebooks_are_numbered_without_a_gap():
+    assert [p.stem[:2] for p in PATHS] == [f"{k:02}" for k in range(len(PATHS))] and LONG
 
 
 @every
@@ -52,7 +53,7 @@ def test_stored_in_canonical_form(path):
     before = nbformat.writes(notebook)
     reproduce.canonical(notebook)
     assert nbformat.writes(notebook) == before, "run `python -m helpers reproduce NUMBER --update`"
-    assert path.stat().st_size < 3e6
+    assert path.stat().st_size < 1.5e6
 
 
 @every
@@ -143,7 +144,94 @@ def test_nothing_machine_specific_is_stored(path):
     assert not re.search(r"model_id|/(home|work|root|tmp)/\w|0x[0-9a-f]{8,}", stored)
 
 
+def setup_cell(path):
+    """The cell after the parameters, which papermill's own parameters follow."""
+    cells = code(path)
+    return cells[next(i for i, c in enumerate(cells) if "parameters" in tags(c)) + 1].source
+
+
 @every
-def test_root_is_found_from_any_folder(path):
+def test_parameters_are_checked_before_anything_is_computed(path):
+    source, after = setup_cell(path).split("profile, dataset, seeds = parameters.checked(profile, dataset, seeds")
+    assert all(isinstance(n, ast.Import | ast.ImportFrom) for n in ast.parse(source).body[2:] if not is_root(n))
+    assert all(isinstance(n, ast.Expr) for n in ast.parse(f"f(1{after}").body), "then settings, nothing computed"
+
+
+def is_root(node):
+    return "root" in ast.unparse(node)
+
+
+@every
+def test_the_root_is_found_from_any_folder_inside_and_said_in_a_sentence_outside(path, tmp_path, monkeypatch):
+    source = setup_cell(path)
+    finding = source[: source.index("sys.path.insert")]
+    for folder in (path.parent, places.ROOT, places.ROOT / "tests", places.ROOT / "data" / "papers"):
+        monkeypatch.chdir(folder)
+        space = {}
+        exec(finding, space)
+        assert space["root"] == places.ROOT
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(AssertionError, match="is not inside the workbook's folder"):
+        exec(finding, {})
+
+
+@every
+def test_a_wrong_parameter_is_one_sentence(path):
+    line = next(x for x in setup_cell(path).splitlines() if "parameters.checked" in x)
+    good = {"profile": "laptop", "dataset": "puppets", "seeds": "[0]"}
+    space = {"parameters": parameters} | good
+    exec(line, space)
+    assert space["seeds"] == [0], "papermill's -p hands a list on as text"
+    for name, value in (("profile", "lap"), ("dataset", "pupets"), ("seeds", []), ("seeds", 3), ("seeds", [-1])):
+        with pytest.raises(WorkbookError, match=value if isinstance(value, str) else "seeds"):
+            exec(line, {"parameters": parameters} | good | {name: value})
+
+
+@pytest.mark.parametrize(("number", "known"), [("03", 3), ("04", 3), ("05", 3), ("07", 5)])
+def test_seeds_of_networks_that_are_not_shipped_are_refused(number, known):
+    (path,) = [p for p in PATHS if p.stem.startswith(number)]
+    line = next(x for x in setup_cell(path).splitlines() if "parameters.checked" in x)
+    space = {"parameters": parameters, "profile": "laptop", "dataset": "puppets", "seeds": list(range(known))}
+    exec(line, dict(space))
+    with pytest.raises(WorkbookError, match="seeds"):
+        exec(line, space | {"seeds": [known]})
+
+
+@every
+def test_imports_stand_in_one_cell_but_for_what_a_cell_is_checked_against(path):
+    for cell in code(path):
+        modules = [n for n in ast.walk(ast.parse(cell.source)) if isinstance(n, ast.Import | ast.ImportFrom)]
+        if cell.source != setup_cell(path):
+            assert not [n for n in modules if not (getattr(n, "module", "") or "").startswith(("torchvision", "scipy"))]
+
+
+@every
+def test_no_name_of_the_helpers_is_given_to_something_else(path):
+    """An imported module or function that a later cell rebinds breaks the cells after it."""
+    imported = set()
+    for cell in code(path):
+        for node in ast.parse(cell.source).body:
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("helpers"):
+                imported |= notebook_code.defined(node)
+            elif not isinstance(node, ast.Import | ast.ImportFrom) and "parameters.checked" not in ast.unparse(node):
+                assert not imported & notebook_code.defined(node, comprehensions=False), ast.unparse(node)[:80]
+
+
+@every
+def test_lines_of_code_are_readable(path):
+    assert not [line for c in code(path) for line in c.source.splitlines() if len(line) > 120]
+
+
+@every
+def test_sliders_are_moved_there_and_back(path):
+    """After a run they stand where they started (`check` sees to that), and nothing else moves them."""
     source = "\n".join(c.source for c in code(path))
-    assert "parents" in source or "find_root" in source
+    made = re.findall(r"^(\w+) = (?:Sliders|scrub)\(", source, re.M)
+    assert made and all(f"{name}.check(" in source for name in made) and ".move(" not in source
+
+
+@every
+def test_pictures_have_few_bytes(path):
+    """In 256 colours: without it a picture of a frame takes three times as much."""
+    pictures = [o.data["image/png"] for c in code(path) for o in c.outputs if "image/png" in o.get("data", {})]
+    assert all(base64.b64decode(p)[25] == 3 for p in pictures), "a palette, kind of colour 3 in the header"

@@ -1,37 +1,80 @@
 """Exercises: an unsolved stub falls back to the reference and says so, so a notebook always runs.
 
-Notebook 00 shows the pattern: stub, `solved_or_reference`, `check` with answers worked out by hand, and
-hints that unfold one after the other in the Markdown below, where they can also be read without a kernel.
+The pattern, in every notebook: a stub; a folded cell with the reference, the cases and `solve`; and hints that
+unfold one after the other in the Markdown below, where they can also be read without a kernel.
 """
 
 from __future__ import annotations
 
+import inspect
+import reprlib
+import traceback
 from collections.abc import Callable
+from copy import deepcopy
 
 import numpy as np
 
 
-def solved_or_reference(attempt: Callable, reference: Callable, *probe, name: str) -> Callable:
-    """The reader's function, or the reference while the attempt returns None (or ...) for the probe.
+class NotRight(AssertionError):
+    """What is wrong with a solution; a notebook shows this text alone, without a traceback."""
 
-    probe: arguments to try the attempt on. A solution that raises shows its own error.
+    def _render_traceback_(self) -> list[str]:
+        return str(self).splitlines()
+
+
+def solve(attempt: Callable, reference: Callable, cases: dict[str, tuple], name: str = "exercise") -> Callable:
+    """The reader's function if it is right, the reference as long as it returns nothing (None or ...).
+
+    cases: what is tried → (arguments, expected). Numbers and arrays are compared to 1e-6, a NaN equals a NaN;
+    where many answers are right, expected is a function from the answer to a complaint, "" if there is none, whose
+    docstring says what form an answer has. Raises NotRight for the first case that fails, with its input.
     """
-    answer = attempt(*probe)
-    if answer is None or answer is ...:
-        print(f"{name}: not solved yet, the reference is used")
-        return reference
+    for case, (arguments, expected) in cases.items():
+        answer, wrong = _answer(attempt, arguments)
+        if (answer is None or answer is ...) and not wrong and case == next(iter(cases)):
+            print(f"{name}: NOT SOLVED YET, {attempt.__name__} returns nothing; the reference is used from here on")
+            return reference
+        wrong = wrong or (_complaint(answer, expected) if callable(expected) else _difference(answer, expected))
+        if wrong:
+            names = inspect.signature(reference).parameters
+            given = ", ".join(f"{k} = {_short(v)}" for k, v in zip(names, arguments, strict=False))
+            raise NotRight(f"{name}, {case}: {wrong}\n  input: {given or 'none'}")
+    print(f"{name}: right in all {len(cases)} cases")
     return attempt
 
 
-def check(solution: Callable, cases: dict[str, tuple]) -> None:
-    """Try a solution on named cases and print their names; raises AssertionError for the first that fails.
+def _answer(attempt: Callable, arguments: tuple) -> tuple[object, str]:
+    """What the attempt returns for a copy of the arguments, and where it raises if it does."""
+    try:
+        return attempt(*deepcopy(arguments)), ""
+    except Exception as error:
+        *_, where = traceback.extract_tb(error.__traceback__)[:2]  # the attempt's own line, not numpy's
+        return None, f"{type(error).__name__} in `{where.line}`: {error}"
 
-    cases: name → (arguments, expected); numbers and arrays are compared to 1e-6, a NaN equals a NaN.
-    """
-    for name, (arguments, expected) in cases.items():
-        given, expected = np.asarray(solution(*arguments)), np.asarray(expected)
-        if given.shape != expected.shape:
-            raise AssertionError(f"{name}: expected shape {expected.shape}, got {given.shape}")
-        if not np.allclose(given, expected, rtol=1e-6, atol=1e-6, equal_nan=True):
-            raise AssertionError(f"{name}: expected {expected.tolist()}, got {given.tolist()}")
-    print(f"right: {', '.join(cases)}")
+
+def _complaint(answer, judge: Callable) -> str:
+    try:
+        return judge(answer)
+    except Exception:  # a wrong form fails anywhere
+        return f"expected {judge.__doc__}, got {_short(answer)}"
+
+
+def _difference(answer, expected) -> str:
+    expected = np.asarray(expected)
+    try:
+        given = np.asarray(answer)
+    except ValueError:  # rows of unequal length
+        given = np.asarray(None)
+    if given.dtype.kind not in "biuf":
+        return f"expected {_short(expected)}, got {_short(answer)}, which is not numbers"
+    if given.shape != expected.shape:
+        return f"expected {_short(expected)} of shape {expected.shape}, got {_short(given)} of shape {given.shape}"
+    if not np.allclose(given, expected, rtol=1e-6, atol=1e-6, equal_nan=True):
+        return f"expected {_short(expected)}, got {_short(given)}"
+    return ""
+
+
+def _short(value) -> str:
+    if isinstance(value, np.ndarray | np.generic):
+        return " ".join(np.array2string(np.asarray(value), separator=", ", threshold=40, precision=4).split())
+    return reprlib.repr(value)

@@ -10,9 +10,14 @@ from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
+from IPython import get_ipython
+from IPython.core.pylabtools import print_figure
+from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
 
 from helpers.opencv import cv2
+from helpers.outputs import small_png
 from helpers.people import People, Video
 from helpers.skeleton import GROUPS, INDEX, JOINTS, LIMBS
 
@@ -21,29 +26,13 @@ PUBLISHED = "0.6"
 
 OURS = "tab:blue"
 
-GROUP_COLOURS = dict(zip(GROUPS, ("#4477aa", "#66ccee", "#228833", "#ccbb44", "#ee6677", "#aa3377", "#000000")))
+GROUP_COLOURS = dict(
+    zip(GROUPS, ("#4477aa", "#66ccee", "#228833", "#ccbb44", "#ee6677", "#aa3377", "#000000"), strict=True)
+)
 
-_TRACKS = [
-    to_rgb(c)
-    for c in (
-        "#e6194b",
-        "#3cb44b",
-        "#ffe119",
-        "#4363d8",
-        "#f58231",
-        "#911eb4",
-        "#46f0f0",
-        "#f032e6",
-        "#bcf60c",
-        "#7f7fff",
-        "#008080",
-        "#c2185b",
-        "#9a6324",
-        "#b8860b",
-        "#800000",
-        "#2f4f4f",
-    )
-]
+_TRACK_CODES = """e6194b 3cb44b ffe119 4363d8 f58231 911eb4 46f0f0 f032e6
+                  bcf60c 7f7fff 008080 c2185b 9a6324 b8860b 800000 2f4f4f"""
+_TRACKS = [to_rgb("#" + code) for code in _TRACK_CODES.split()]
 
 _RIM = (25, 25, 25)
 
@@ -51,17 +40,21 @@ _GROUP_OF = {joint: group for group, joints in GROUPS.items() for joint in joint
 
 
 def style() -> None:
-    """The workbook's look: small fonts, no top and right frame, layouts that fit."""
-    plt.rcParams.update(
-        {
-            "figure.dpi": 80,
-            "savefig.dpi": 100,
-            "font.size": 9,
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "figure.constrained_layout.use": True,
-        }
-    )
+    """The workbook's look: small fonts, no top and right frame, layouts that fit, pictures of few bytes."""
+    spines = {f"axes.spines.{side}": False for side in ("top", "right")}
+    sizes = {"figure.dpi": 80, "savefig.dpi": 100, "font.size": 9}
+    plt.rcParams.update({**sizes, **spines, "figure.constrained_layout.use": True})
+    small_pictures()
+
+
+def small_pictures() -> None:
+    """Figures that a notebook shows are stored in 256 colours, as in figures/; nothing outside a notebook."""
+    shell = get_ipython()
+    if shell is not None and hasattr(shell, "kernel"):
+        plt.switch_backend(plt.get_backend())  # the inline backend registers its own pictures when it is loaded
+        shell.display_formatter.formatters["image/png"].for_type(
+            Figure, lambda figure: small_png(print_figure(figure, "png"))
+        )
 
 
 def track_colour(track: int) -> tuple[float, float, float]:
@@ -97,7 +90,7 @@ def draw_people(
     return out
 
 
-def _rgb(colour) -> tuple[int, int, int]:
+def _rgb(colour: Sequence[float]) -> tuple[int, ...]:
     return tuple(int(255 * c) for c in colour)
 
 
@@ -112,17 +105,17 @@ def frame_image(video: Video, t: int, people: People, scale: int = 1) -> np.ndar
     return draw_people(image, people.at(t), scale, thickness=scale + 1)
 
 
-def filmstrip(video: Video, people: People, frames: Sequence[int], scale: int = 2):
+def filmstrip(video: Video, people: People, frames: Sequence[int], scale: int = 2) -> Figure:
     """A row of frames with their people drawn in."""
     figure, axes = plt.subplots(1, len(frames), figsize=(3.1 * len(frames), 2.1), squeeze=False, layout="constrained")
-    for axis, t in zip(axes[0], frames):
+    for axis, t in zip(axes[0], frames, strict=True):
         axis.imshow(frame_image(video, t, people, scale))
         axis.set_title(f"frame {t}", fontsize=9)
         axis.axis("off")
     return figure
 
 
-def stick_figure(axis, xy: np.ndarray, present: np.ndarray, names: bool = False) -> None:
+def stick_figure(axis: Axes, xy: np.ndarray, present: np.ndarray, names: bool = False) -> None:
     """One pose (15, 2) into an axis, joints coloured by group, y downwards."""
     for a, b in LIMBS:
         if present[a] and present[b]:
@@ -161,8 +154,8 @@ def standing_pose() -> np.ndarray:
     return out
 
 
-def forest(rows: Sequence[dict], label: str, zero: float | None = 0.0):
-    """Estimates with their intervals, one a row, and what was published beside them in grey.
+def forest(rows: Sequence[dict], label: str, zero: float | None = 0.0) -> Figure:
+    """Estimates with their intervals, one per row, and what was published beside them in grey.
 
     rows: dicts with name, estimate, low, high and, where printed, published.
     """

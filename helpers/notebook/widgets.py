@@ -51,6 +51,15 @@ class Sliders(ipywidgets.VBox):
             self.sliders[name].value = value
         return self.picture.value
 
+    def check(self, **values) -> None:
+        """Move sliders there and back, one by one. Raises AssertionError unless the picture changes, and back."""
+        shown = self.picture.value
+        for name, value in values.items():
+            start = self.sliders[name].value
+            assert self.move(**{name: value}) != shown, f"{name} = {value} shows the same picture"
+            assert self.move(**{name: start}) == shown, f"{name} back at {start} shows another picture"
+        print("the sliders move the picture, and back")
+
 
 def _slider(name, low, high, step, start):
     whole = all(isinstance(v, (int, np.integer)) for v in (low, high, step, start))
