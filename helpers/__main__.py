@@ -1,13 +1,14 @@
 """The command line: `python -m helpers {reproduce,evaluate,track,ledger,puppets,fetch}`.
 
-Exit status 0: done; 1: bad input or a failed notebook, said in one sentence; 2: wrong
-usage. Each command imports what it needs only when it runs, so `evaluate` starts
-without torch or Jupyter.
+Exit status 0: done; 1: bad input, a failed notebook or other numbers than the committed ones, said in one
+sentence each; 2: wrong usage; 130: interrupted. A command is a sub-parser and a function of its name that
+imports what it needs when it runs, so `evaluate` starts without torch or Jupyter.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import sys
 from pathlib import Path
@@ -17,6 +18,9 @@ from helpers import WorkbookError, __version__
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns the exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that cannot show a letter gets its code instead
+            stream.reconfigure(errors="backslashreplace")
     arguments = _parser().parse_args(argv)
     try:
         return arguments.run(arguments) or 0
@@ -26,13 +30,23 @@ def main(argv: list[str] | None = None) -> int:
         print(f"error: {arguments.command}: {_LACKING.format(error.name)}", file=sys.stderr)
     except OSError as error:
         print(f"error: {error.filename or 'output'}: {error.strerror or error}.", file=sys.stderr)
+    except MemoryError:
+        print(f"error: {arguments.command}: there is not enough memory for all of it at once.", file=sys.stderr)
     except KeyboardInterrupt:
-        print("error: interrupted; finished notebooks are kept, run the same command to go on.", file=sys.stderr)
+        print(f"error: interrupted; {_INTERRUPTED[arguments.command]}.", file=sys.stderr)
+        return 130
     return 1
 
 
 #: `pip install .` alone brings what evaluate, track, ledger and fetch import.
 _LACKING = "needs {}, which is not installed; pip install '.[notebooks]' in a clone of the workbook brings it."
+#: What a command leaves behind that is interrupted.
+_INTERRUPTED = dict.fromkeys(("evaluate", "ledger"), "nothing was written") | {
+    "reproduce": "finished notebooks are kept, run the same command to go on",
+    "track": "the files that are in the folder are whole",
+    "puppets": "the videos that are in the folder are whole but for the last",
+    "fetch": "what has been downloaded is kept, run the same command to go on",
+}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -40,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    p = commands.add_parser("reproduce", help="re-run notebooks and regenerate figures, tables and the ledger")
+    p = commands.add_parser("reproduce", help="re-run notebooks into build/ and compare with what is committed")
     p.add_argument(
         "notebooks", nargs="*", metavar="NOTEBOOK", help="number or name, e.g. 06 or 06_matching; none = all"
     )
@@ -50,10 +64,10 @@ def _parser() -> argparse.ArgumentParser:
         default="puppets",
         help="puppets (default; real tracks join in where found), somof, bonn, posetrack17, posetrack18 or posetrack21",
     )
-    p.add_argument("--jobs", type=int, default=1, metavar="N", help="notebooks run side by side (default 1)")
+    p.add_argument("--jobs", type=int, metavar="N", help="notebooks run side by side (default: one per core)")
     p.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="any other notebook parameter")
     p.add_argument("--fresh", action="store_true", help="run notebooks again whose inputs have not changed")
-    p.add_argument("--update", action="store_true", help="rewrite the committed notebooks with their fresh outputs")
+    p.add_argument("--update", action="store_true", help="also rewrite figures/, the notebooks and README.md")
     p.set_defaults(run=_reproduce)
 
     p = commands.add_parser("evaluate", help="AP, MOTA and HOTA of predictions; drop-in for the official toolkit")
@@ -132,7 +146,7 @@ def _assignment(text: str) -> tuple[str, object]:
         raise WorkbookError(f"--set {text}: is not NAME=VALUE.")
     try:
         return name, ast.literal_eval(value)
-    except (ValueError, SyntaxError):
+    except (ValueError, SyntaxError, MemoryError, RecursionError):  # a plain word, or nothing that Python can read
         return name, value
 
 

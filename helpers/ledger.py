@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from helpers import WorkbookError, papers
+from helpers.files import load_json
 from helpers.outputs import output
 from helpers.places import FIGURES
 
@@ -37,14 +39,14 @@ def paired_bootstrap(
     `statistic(video_weights (V,), seed_weights (S,))` gets how often each video and each
     seed was drawn; it must compute *both* sides of a difference from the same weights,
     which is what makes the interval a paired one. Draws where it is NaN are left out.
-    Raises ValueError without videos. Returns (low, high).
+    Raises WorkbookError without videos. Returns (low, high).
     """
     if n_videos < 1 or n_seeds < 1:
-        raise ValueError(f"bootstrap: needs videos and seeds, got {n_videos} and {n_seeds}")
+        raise WorkbookError(f"bootstrap: n_videos {n_videos} and n_seeds {n_seeds} must both be at least 1.")
     rng = np.random.default_rng(seed)
     videos = rng.multinomial(n_videos, np.full(n_videos, 1 / n_videos), draws)
     seeds = rng.multinomial(n_seeds, np.full(n_seeds, 1 / n_seeds), draws)
-    values = np.array([statistic(v, s) for v, s in zip(videos, seeds)], float)
+    values = np.array([statistic(v, s) for v, s in zip(videos, seeds, strict=False)], float)
     tail = (1 - level) / 2
     low, high = np.nanquantile(values, [tail, 1 - tail]) if np.isfinite(values).any() else (np.nan, np.nan)
     return float(low), float(high)
@@ -81,7 +83,7 @@ class Result:
     n_seeds: int = 0
 
     @classmethod
-    def exact(cls, claim: str, estimate: float, data: str = "published") -> "Result":
+    def exact(cls, claim: str, estimate: float, data: str = "published") -> Result:
         """Arithmetic and properties: the interval is the estimate itself."""
         return cls(claim, data, float(estimate), (float(estimate), float(estimate)))
 
@@ -102,12 +104,14 @@ def record(notebook: str, results: Iterable[Result], profile: str, dataset: str)
     path = output(f"{notebook[:2]}_record.json")
     if path is not None:
         text = json.dumps({"notebook": notebook, "profile": profile, "dataset": dataset, "results": rows}, indent=1)
-        path.write_text(text + "\n")
+        path.write_text(text + "\n", encoding="utf-8")
     return rows
 
 
 def _result_json(r: Result, profile: str) -> dict:
-    number = lambda v: round(float(v), 6) if math.isfinite(v) else None
+    def number(v):
+        return round(float(v), 6) if math.isfinite(v) else None
+
     return {
         "data": r.data,
         "profile": profile,
@@ -127,13 +131,14 @@ def overall(results: list[dict]) -> str:
     return decided[0] if len(set(decided)) == 1 and 2 * len(decided) >= len(results) else UNDECIDED
 
 
-def ledger(folder: Path = FIGURES) -> list[dict]:
+def ledger(folder: Path | None = None) -> list[dict]:
     """All claims and contradictions with their results, in the order of data/papers.
 
-    Each: id, paper, kind, statement, rule, notebook, results, verdict and reason (why
-    not testable here, else ""). Raises WorkbookError for a record that cannot be read
-    or that names an unknown claim.
+    folder: of the records (None = the committed ones; in a driver's run, its newest). Each: id, paper, kind,
+    statement, rule, notebook, results, verdict and reason (why not testable here, else "").
+    Raises WorkbookError for a record that cannot be read or that names an unknown claim.
     """
+    folder = Path(folder or os.environ.get("POSE_WORKBOOK_RECORDS") or FIGURES)
     measured = _records(folder)
     out = []
     for claim in papers.claims():
@@ -143,20 +148,44 @@ def ledger(folder: Path = FIGURES) -> list[dict]:
             row | {"results": results, "verdict": overall(results), "reason": "" if results else _why_not(claim)}
         )
     if measured:
-        raise WorkbookError(f"{folder}: records name unknown claims {', '.join(sorted(measured))}")
+        raise WorkbookError(f"{folder}: records name unknown claims {', '.join(sorted(measured))}.")
     return out
 
 
 def _records(folder: Path) -> dict[str, list[dict]]:
     out: dict[str, list[dict]] = {}
-    for path in sorted(Path(folder).glob("*_record.json")):
-        try:
-            rows = json.loads(path.read_text())["results"]
-            for row in rows:
-                out.setdefault(row.pop("claim"), []).append(row)
-        except (json.JSONDecodeError, KeyError, TypeError) as error:
-            raise WorkbookError(f"{path.name}: is not a record of a notebook ({error})") from error
+    for path in sorted(folder.glob("*_record.json")):
+        content = load_json(path)
+        check_record(path.name, content)
+        for row in content["results"]:
+            out.setdefault(row.pop("claim"), []).append(row)
     return out
+
+
+def check_record(name: str, content) -> None:
+    """Refuse what is no record of a notebook: a WorkbookError names the file, the result and the field."""
+    rows = content.get("results") if isinstance(content, dict) else None
+    if not isinstance(rows, list):
+        raise WorkbookError(f"{name}: results is missing or is not a list.")
+
+    def number(v):
+        return v is None or (isinstance(v, int | float) and not isinstance(v, bool) and math.isfinite(v))
+
+    fields: dict[str, Callable[[object], bool]] = {
+        "claim": lambda v: isinstance(v, str),
+        "data": lambda v: isinstance(v, str),
+        "estimate": number,
+        "interval": lambda v: isinstance(v, list) and len(v) == 2 and all(map(number, v)),
+        "n_videos": lambda v: isinstance(v, int),
+        "n_seeds": lambda v: isinstance(v, int),
+        "verdict": lambda v: v in (HOLDS, CONTRADICTED, UNDECIDED),
+    }
+    for i, row in enumerate(rows):
+        for field, valid in fields.items():
+            if not isinstance(row, dict) or field not in row or not valid(row[field]):
+                raise WorkbookError(
+                    f"{name}: results[{i}].{field} is missing or holds no value that a notebook records."
+                )
 
 
 def _why_not(claim: dict) -> str:
@@ -183,10 +212,14 @@ def readme_block(rows: list[dict]) -> str:
     lines += ["", "| claim | statement | where | estimate | verdict |", "|---|---|---|---|---|"]
     for row in rows:
         if row["results"] and row["kind"] == "measured":
-            where = "<br>".join(r["data"] for r in row["results"])
+            where = "<br>".join(_where(r) for r in row["results"])
             values = "<br>".join(_estimate(r) for r in row["results"])
             lines.append(f"| {row['id']} | {row['statement']} | {where} | {values} | **{row['verdict']}** |")
     return "\n".join(lines)
+
+
+def _where(result: dict) -> str:
+    return result["data"] + ("" if result.get("recomputed", True) else " (not recomputed)")
 
 
 def _estimate(result: dict) -> str:
@@ -201,6 +234,6 @@ def replace_block(text: str, block: str, name: str = "ledger") -> str:
     """The README's text with the part between its markers replaced. Raises WorkbookError without markers."""
     start, end = f"<!-- {name} -->", f"<!-- /{name} -->"
     if text.count(start) != 1 or text.count(end) != 1:
-        raise WorkbookError(f"README.md: the markers {start} and {end} must each stand there once")
+        raise WorkbookError(f"README.md: the markers {start} and {end} must each stand there once.")
     before, rest = text.split(start)
     return f"{before}{start}\n{block}\n{end}{rest.split(end)[1]}"

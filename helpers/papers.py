@@ -22,6 +22,14 @@ if TYPE_CHECKING:  # the ledger reads claims alone, without pandas
 
 FOLDER = places.PAPERS
 FILES = ("protracker", "detect_and_track", "simple_baselines", "lighttrack", "keytrack")
+_CLAIM = {"id", "kind", "statement", "rule", "range", "unit", "data", "notebook"}
+#: The parts of a paper's file, and what each of their rows must have.
+_PARTS = {
+    "tables": {"id", "title", "source", "data", "cost", "columns", "rows"},
+    "claims": _CLAIM,
+    "contradictions": _CLAIM | {"resolution"},
+    "numbers": {"id", "value"},
+}
 #: Joint groups of a printed row, and how many of the 15 joints each of them averages.
 GROUPS = {"Head": 3, "Shoulder": 2, "Elbow": 2, "Wrist": 2, "Hip": 2, "Knee": 2, "Ankle": 2}
 # The C loader reads the five files in a tenth of the time, but not every build of PyYAML has it.
@@ -36,10 +44,22 @@ def _read() -> dict[str, dict]:
         path = FOLDER / f"{name}.yaml"
         try:
             paper = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)
-            out[paper["id"]] = paper
-        except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
-            raise WorkbookError(f"{path.name}: cannot be read as a paper's file ({error})") from error
+            out[paper["id"]] = paper | {part: _rows(paper, part) for part in _PARTS}
+        except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+            reason = " ".join(str(error).split()).rstrip(".")[:200]
+            raise WorkbookError(f"{path.name}: cannot be read as a paper's file ({reason}).") from None
     return out
+
+
+def _rows(paper: dict, part: str) -> list[dict]:
+    rows = paper[part]
+    if not isinstance(rows, list):
+        raise ValueError(f"{part} is not a list")
+    for i, row in enumerate(rows):
+        lacking = sorted(_PARTS[part] - set(row)) if isinstance(row, dict) else ["all its fields"]
+        if lacking:
+            raise ValueError(f"{part}[{i}] lacks {', '.join(lacking)}")
+    return rows
 
 
 def papers() -> dict[str, dict]:
@@ -89,7 +109,10 @@ def claims() -> list[dict]:
 def _claims() -> dict[str, dict]:
     stated = [{"paper": k} | c for k, p in _read().items() for c in p["claims"]]
     odd = [{"paper": k} | c for k, p in _read().items() for c in p["contradictions"]]
-    order = lambda c: (int(c["id"][2:].rstrip("b")), c["id"])
+
+    def order(c):
+        return (int(c["id"][2:].rstrip("b")), c["id"])
+
     return {c["id"]: c for c in stated + sorted(odd, key=order)}
 
 
@@ -110,7 +133,7 @@ def number(name: str):
 def _find(name: str, known: dict[str, dict], what: str) -> dict:
     if name not in known:
         near = difflib.get_close_matches(str(name).upper(), known, n=3) or list(known)[:3]
-        raise WorkbookError(f"data/papers: no {what} has the id {name!r}, similar ones are {', '.join(near)}")
+        raise WorkbookError(f"data/papers: no {what} has the id {name!r}, similar ones are {', '.join(near)}.")
     return known[name]
 
 
@@ -120,6 +143,11 @@ def pose_rows() -> pd.DataFrame:
     Columns: table, row (its labels), measure (mAP, MOTA or IDSW), Head … Ankle, Total, in
     per cent. A printed row with both mAP and MOTA gives two.
     """
+    return _pose_rows().copy()
+
+
+@cache
+def _pose_rows() -> pd.DataFrame:
     import pandas as pd
 
     out = []

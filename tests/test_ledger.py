@@ -22,6 +22,14 @@ number = st.floats(-100, 100)
         ((0.1, 0.3), (0, 0.2), "undecided"),
         ((0.3, 0.4), (0, 0.2), "contradicted"),
         ((5, 5), (None, None), "holds"),
+        ((0, 2), (0, None), "holds"),
+        ((-2, 0), (0, None), "undecided"),
+        ((-2, 0), (None, 0), "holds"),
+        ((0, 2), (None, 0), "undecided"),
+        ((0.2, 0.4), (0, 0.2), "undecided"),
+        ((-0.2, 0), (0, 0.2), "undecided"),
+        ((0, 0), (0, 0), "holds"),
+        ((1, float("inf")), (0, None), "undecided"),
         ((float("nan"), 1), (0, None), "undecided"),
     ],
 )
@@ -56,8 +64,9 @@ def test_bootstrap_is_paired_a_common_part_cancels():
 def test_bootstrap_resamples_seeds_too():
     low, high = ledger.paired_bootstrap(lambda v, s: s @ np.array([0.0, 1.0]) / s.sum(), 5, n_seeds=2)
     assert (low, high) == (0, 1)
-    with pytest.raises(ValueError):
-        ledger.paired_bootstrap(lambda v, s: 0.0, 0)
+    for videos, seeds in ((0, 1), (1, 0)):
+        with pytest.raises(WorkbookError, match="n_videos"):
+            ledger.paired_bootstrap(lambda v, s: 0.0, videos, seeds)
 
 
 def measured(verdict):
@@ -101,9 +110,55 @@ def test_a_broken_or_unknown_record_is_named(tmp_path):
     (tmp_path / "01_record.json").write_text("{")
     with pytest.raises(WorkbookError, match="01_record.json"):
         ledger.ledger(tmp_path)
-    (tmp_path / "01_record.json").write_text(json.dumps({"results": [{"claim": "XX-C1", "verdict": "holds"}]}))
-    with pytest.raises(WorkbookError, match="XX-C1"):
+    row = {"claim": "XX-C1", "data": "puppets", "estimate": 1, "interval": [0, 2], "n_videos": 1, "n_seeds": 1}
+    row["verdict"] = "holds"
+    (tmp_path / "01_record.json").write_text(json.dumps({"results": [row]}))
+    with pytest.raises(WorkbookError, match=r"XX-C1\.$"):
         ledger.ledger(tmp_path)
+    (tmp_path / "01_record.json").unlink()
+    assert not any(r["results"] for r in ledger.ledger(tmp_path))
+    for content in (b"[]", b"null", b"{}", b'{"results": 1}', b'{"results": [1]}', b"\xff\xfe"):
+        (tmp_path / "01_record.json").write_bytes(content)
+        with pytest.raises(WorkbookError, match=r"01_record.json: .*\.$"):
+            ledger.ledger(tmp_path)
+    wrong = dict(claim=1, data=None, estimate="1", interval=[1], n_videos="2", n_seeds=None, verdict="perhaps")
+    for field, value in [*wrong.items(), ("interval", [float("nan"), 1]), ("estimate", True)]:
+        for damaged in (row | {field: value}, {k: v for k, v in row.items() if k != field}):
+            (tmp_path / "01_record.json").write_text(json.dumps({"results": [row, damaged]}))
+            with pytest.raises(WorkbookError, match=rf"01_record.json: results\[1\].{field} "):
+                ledger.ledger(tmp_path)
+
+
+def test_records_are_gathered_in_the_order_of_the_notebooks_and_of_their_results(tmp_path):
+    row = {"claim": "PT-C4", "estimate": 1, "interval": [0, 2], "n_videos": 1, "n_seeds": 1, "verdict": "holds"}
+    for number, names in (("02", ["d", "a"]), ("10", ["c"]), ("01", ["b", "e"])):
+        rows = [row | {"data": name} for name in names]
+        (tmp_path / f"{number}_record.json").write_text(json.dumps({"results": rows}))
+    found = next(r for r in ledger.ledger(tmp_path) if r["id"] == "PT-C4")
+    assert [r["data"] for r in found["results"]] == ["b", "e", "d", "a", "c"]
+
+
+def test_a_driver_names_the_records_to_show(tmp_path, monkeypatch):
+    monkeypatch.setenv("POSE_WORKBOOK_RECORDS", str(tmp_path))
+    assert not any(r["results"] for r in ledger.ledger())
+    monkeypatch.delenv("POSE_WORKBOOK_RECORDS")
+    assert any(r["results"] for r in ledger.ledger())
+
+
+def test_the_interval_has_95_per_cent_and_its_percentiles():
+    values = iter(np.arange(1001.0))
+    assert ledger.paired_bootstrap(lambda v, s: next(values), 3, draws=1001) == pytest.approx((25, 975))
+    values = iter([np.nan, 1.0, 2.0, 3.0])
+    assert ledger.paired_bootstrap(lambda v, s: next(values), 3, draws=4, level=0) == (2, 2)
+    assert np.isnan(ledger.paired_bootstrap(lambda v, s: np.nan, 3, draws=4)).all()
+
+
+def test_the_readme_marks_what_was_not_computed_again():
+    row = {"data": "somof", "estimate": 1, "interval": [0, 2], "verdict": "holds"}
+    claim = dict(id="PT-C4", paper="PT", kind="measured", statement="S.", verdict="holds", results=[row])
+    assert "| somof |" in ledger.readme_block([claim])
+    claim["results"] = [row | {"recomputed": False}]
+    assert "| somof (not recomputed) |" in ledger.readme_block([claim])
 
 
 def test_readme_and_ledger_json_show_the_records():

@@ -1,170 +1,546 @@
-"""The driver on tiny notebooks: parameters, resume, staging, failures, canonical rewriting."""
+"""The driver on small notebooks of its own: it never destroys, and never says "unchanged" of what has changed."""
 
 import errno
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from helpers import WorkbookError, ledger, reproduce
+from helpers import WorkbookError, reproduce
+from helpers.reproduce import comparing, keys, running
+from helpers.reproduce.workbook import Workbook, read_notebook
 
-PARAMETERS = 'profile = "laptop"  # laptop or gpu\ndataset = "puppets"  # puppets, somof, bonn\nseeds = [0]  # any\n'
-WRITE = """import os, pathlib
+ROOT = Path(__file__).resolve().parent.parent
+PARAMETERS = 'profile = "laptop"  # laptop or gpu\ndataset = "puppets"  # any\nseeds = [0]  # any\nrate = 0.5'
+#: Writes a table that shows the parameters, and a record with one result per data set.
+WRITE = """import os, pathlib, json
 out = pathlib.Path(os.environ["POSE_WORKBOOK_OUT"])
-(out / "{n}_count.csv").write_text(f"{{seeds}}\\n")"""
+(out / "{n}_count.csv").write_text(f",data,MOTA\\n0,puppets,{{{value} + sum(seeds)}}\\n")"""
+RECORD = """row = dict(claim="PT-C8", data="puppets", profile="laptop", estimate={value}, interval=[0.1, 0.3],
+           n_videos=2, n_seeds=1, verdict="holds")
+(out / "{n}_record.json").write_text(json.dumps({{"notebook": "{n}", "results": [row]}}))"""
 
 
-def write(folder, name, *cells):
-    notebook = new_notebook(
-        cells=[
-            new_markdown_cell("# t"),
-            new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]}),
-            *map(new_code_cell, cells),
-        ],
-        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
-    )
-    nbformat.write(notebook, folder / f"{name}.ipynb")
+def write(book, name, *cells, text="# t"):
+    first = new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]})
+    notebook = new_notebook(cells=[new_markdown_cell(text), first, *map(new_code_cell, cells)])
+    for i, cell in enumerate(notebook.cells):
+        cell.id = f"{name[:2]}-{i}"
+    running.canonical(notebook)
+    path = book.root / "notebooks" / f"{name}.ipynb"
+    path.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
+    return path
+
+
+def counting(number, value="1.5"):
+    return WRITE.format(n=number, value=value)
 
 
 @pytest.fixture
-def workbook(tmp_path, monkeypatch):
-    """A workbook of two small notebooks in a folder of its own, run in this process."""
-    for name in ("notebooks", "figures", "build"):
-        (tmp_path / name).mkdir()
-    (tmp_path / "requirements.txt").write_text("x==1\n")
-    (tmp_path / "README.md").write_text("top\n<!-- ledger -->\n<!-- /ledger -->\nend\n")
-    monkeypatch.setattr(reproduce, "ROOT", tmp_path)
-    for constant, folder in (("NOTEBOOKS", "notebooks"), ("FIGURES", "figures"), ("BUILD", "build")):
-        monkeypatch.setattr(reproduce, constant, tmp_path / folder)
-    monkeypatch.setattr(reproduce, "ProcessPoolExecutor", InThisProcess)
-    monkeypatch.setenv("POSE_WORKBOOK_OUT", "")
-    write(tmp_path / "notebooks", "01_one", WRITE.format(n="01"))
-    write(tmp_path / "notebooks", "02_two", WRITE.format(n="02"), "2 + 2")
-    return tmp_path
+def book(tmp_path, monkeypatch):
+    """A workbook of two small notebooks in a folder of its own, without real data."""
+    for name in ("notebooks", "figures", "helpers", "data/papers", "data/weights", "data/predictions"):
+        (tmp_path / name).mkdir(parents=True)
+    for name in ("requirements.txt", "helpers/a.py", "data/papers/p.yaml", "data/weights/w", "data/predictions/p"):
+        (tmp_path / name).write_text("x==1\n")
+    (tmp_path / "README.md").write_text("top … →\n<!-- ledger -->\n<!-- /ledger -->\nend\n", encoding="utf-8")
+    monkeypatch.setenv("POSE_WORKBOOK_DATA", "")
+    book = Workbook(tmp_path)
+    write(book, "01_one", counting("01"))
+    write(book, "02_two", counting("02"), "2 + 2")
+    return book
 
 
-class InThisProcess:
-    """Stands in for the process pool, so that the folders above are the ones used."""
+def run(book, *names, **options):
+    return reproduce.reproduce(names, book=book, **options)
 
-    def __init__(self, *_, **__):
-        pass
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        pass
-
-    def submit(self, function, *arguments):
-        from concurrent.futures import Future
-
-        future = Future()
-        future.set_result(function(*arguments))
-        return future
+def committed(book):
+    """Every file outside build/, with its content."""
+    files = (f for f in book.root.rglob("*") if f.is_file() and book.build not in f.parents)
+    return {f.relative_to(book.root).as_posix(): f.read_bytes() for f in files}
 
 
 def ran(capsys):
     """Names that the closing table does not call unchanged."""
-    lines = capsys.readouterr().out.strip().splitlines()
-    return [line.split()[0] for line in lines if line[:2].isdigit() and "unchanged" not in line]
+    lines = capsys.readouterr().out.splitlines()
+    return [line.split()[0] for line in lines if line[:2].isdigit() and line[2] == "_" and "unchanged" not in line]
 
 
-def test_runs_publishes_and_resumes(workbook, capsys):
-    assert reproduce.reproduce() == 0
-    assert ran(capsys) == ["01_one", "02_two"]
-    assert (workbook / "figures" / "01_count.csv").read_text() == "[0]\n"
-    assert "| paper |" in (workbook / "README.md").read_text()
-    assert json.loads((workbook / "figures" / "ledger.json").read_text())
-    reproduce.reproduce()
+# --- runs, and what is not run again ------------------------------------------------------------------------
+
+
+def test_a_run_writes_to_build_alone_and_goes_on_where_it_ended(book, capsys):
+    before = committed(book)
+    run(book)
+    assert ran(capsys) == ["01_one", "02_two"] and committed(book) == before
+    assert (book.build / "figures" / "01_count.csv").read_text() == ",data,MOTA\n0,puppets,1.5\n"
+    assert len(json.loads((book.build / "ledger.json").read_text())) > 90
+    assert not list(book.build.glob("staging-*"))
+    write(book, "01_one", counting("01"), text="# other words")
+    run(book)
     assert ran(capsys) == []
-    (workbook / "figures" / "02_count.csv").write_text("edited by hand")
-    reproduce.reproduce()
+    (book.build / "figures" / "02_count.csv").write_text("edited by hand")
+    write(book, "01_one", counting("01", "2.5"))
+    run(book)
+    assert ran(capsys) == ["01_one", "02_two"]
+    run(book, "02", extra={"seeds": [7]})
     assert ran(capsys) == ["02_two"]
-    write(workbook / "notebooks", "01_one", WRITE.format(n="01") + "\n# changed")
-    reproduce.reproduce()
-    assert ran(capsys) == ["01_one"]
-    reproduce.reproduce(["02"], extra={"seeds": [7]})
-    assert ran(capsys) == ["02_two"] and (workbook / "figures" / "02_count.csv").read_text() == "[7]\n"
+    assert (book.build / "seeds=_7_" / "figures" / "02_count.csv").read_text() == ",data,MOTA\n0,puppets,8.5\n"
+    run(book)
+    assert ran(capsys) == []
 
 
-def test_a_failure_is_one_line_keeps_old_figures_and_the_rest_runs(workbook, capsys):
-    reproduce.reproduce()
-    write(workbook / "notebooks", "01_one", WRITE.format(n="01").replace("{seeds}", "new"), "1 / 0")
-    assert reproduce.reproduce() == 1
-    out = capsys.readouterr().out
-    assert "ZeroDivisionError" in out and "01_one" in out
-    assert (workbook / "figures" / "01_count.csv").read_text() == "[0]\n"
-    assert not list((workbook / "build").glob("*.staging"))
+@pytest.mark.parametrize(
+    "file", ["helpers/a.py", "data/papers/p.yaml", "data/weights/w", "data/predictions/p", "requirements.txt"]
+)
+@pytest.mark.parametrize("change", ["digit", "delete"])
+def test_the_key_sees_what_is_read(book, file, change):
+    book.build.mkdir()
+    before = keys.shared(book, [])
+    assert keys.shared(book, []) == before
+    if change == "digit":
+        (book.root / file).write_text("x==2\n")  # as long as before
+    elif file != "requirements.txt":
+        (book.root / file).unlink()
+    else:
+        return
+    assert keys.shared(book, []) != before
 
 
-def test_files_a_notebook_no_longer_writes_disappear(workbook):
-    reproduce.reproduce()
-    (workbook / "figures" / "02_old.csv").write_text("stale")
-    reproduce.reproduce(fresh=True)
-    assert not (workbook / "figures" / "02_old.csv").exists() and (workbook / "figures" / "01_count.csv").exists()
+def test_the_key_sees_real_data_by_content(book, monkeypatch):
+    book.build.mkdir()
+    folder = book.root / "real" / "somof"
+    folder.mkdir(parents=True)
+    monkeypatch.setattr(keys.datasets, "find", lambda name: folder if name == "somof" else None)
+    (folder / "posetrack_valid_in.json").write_text("[1]")
+    before = keys.shared(book, ["somof", "bonn"])
+    (folder / "posetrack_valid_in.json").write_text("[2]")
+    assert keys.shared(book, ["somof", "bonn"]) != before
+    (folder / "posetrack_valid_in.json").write_text("[1]")
+    assert keys.shared(book, ["somof", "bonn"]) == before
+    (folder / "nowhere").symlink_to(folder / "gone")
+    assert keys.shared(book, ["somof", "bonn"]) == before
+    (book.build / "hashes.json").write_text("[")
+    assert keys.shared(book, ["somof", "bonn"]) == before
 
 
-def test_a_foreign_file_name_is_refused(workbook, capsys):
-    write(workbook / "notebooks", "01_one", WRITE.format(n="02"))
-    assert reproduce.reproduce(["01"]) == 1 and "must start with 01_" in capsys.readouterr().out
+def test_the_key_sees_code_parameters_and_the_records_that_are_shown(book):
+    def key(*cells, text="# t", parameters=None, common="c"):
+        return keys.of_run(read_notebook(write(book, "01_one", *cells, text=text)), parameters or {}, common, records)
+
+    records = book.build / "records"
+    records.mkdir(parents=True)
+    (records / "02_record.json").write_text("{}")
+    plain, showing = key("1"), key("ledger.ledger()")
+    assert key("1", text="# other") == plain
+    assert len({plain, showing, key("2"), key("1", parameters={"seeds": [1]}), key("1", common="d")}) == 5
+    (records / "02_record.json").write_text("[]")
+    assert key("1") == plain and key("ledger.ledger()") != showing
+
+
+@pytest.mark.parametrize(
+    "text", ["null", "[]", "{}", "{", '{"key": "k"}', '{"key": "k", "minutes": 1, "outputs": null}']
+)
+def test_a_damaged_stamp_counts_as_none(book, text):
+    book.build.mkdir()
+    notebook = read_notebook(book.named("01"))
+    (book.build / "01_one.json").write_text(text)
+    assert keys.read_stamp(book.build, notebook) == {} and not keys.finished(book.build, notebook, "k")
+
+
+def test_what_shows_the_records_of_others_runs_after_them_and_again_when_they_change(book, capsys):
+    show = 'files = sorted(pathlib.Path(os.environ["POSE_WORKBOOK_RECORDS"]).glob("*"))  # as ledger.ledger() does\n'
+    show += '(out / "00_shown.csv").write_text("a,b\\n" + "".join(f"{f.name},{len(f.read_text())}\\n" for f in files))'
+    write(book, "00_all", counting("00"), show)
+    write(book, "01_one", counting("01"), RECORD.format(n="01", value=0.2))
+    run(book, jobs=2)
+    first = (book.build / "figures" / "00_shown.csv").read_text()
+    assert "01_record.json" in first and json.loads((book.build / "ledger.json").read_text())
+    capsys.readouterr()
+    write(book, "01_one", counting("01"), RECORD.format(n="01", value=0.25))
+    run(book, jobs=1)
+    assert ran(capsys) == ["00_all", "01_one"] and (book.build / "figures" / "00_shown.csv").read_text() != first
+
+
+# --- what goes wrong ------------------------------------------------------------------------------------
+
+
+def test_each_failure_is_one_line_and_the_others_run(book, capsys):
+    run(book)
+    capsys.readouterr()
+    write(book, "01_one", counting("01", "9.9"), "1 / 0")
+    write(book, "03_dies", "import os; os._exit(1)")
+    write(book, "04_foreign", counting("05"))
+    write(book, "05_folder", counting("05"), '(out / "05_more").mkdir()')
+    assert run(book) == 1
+    lines = {line[:2]: line for line in capsys.readouterr().out.splitlines() if line[2:3] == "_"}
+    assert "cell 3 raised ZeroDivisionError: division by zero" in lines["01"] and "failed" not in lines["02"]
+    assert "its kernel died" in lines["03"] and "must start with 04_" in lines["04"] and "05_more" in lines["05"]
+    assert (book.build / "figures" / "01_count.csv").read_text().endswith("1.5\n")
+    assert not list(book.build.glob("staging-*")) and not list((book.build / "figures").glob("05*"))
+
+
+def test_damaged_notebooks_and_two_of_one_number_are_named_and_the_others_run(book, capsys):
+    good = (book.root / "notebooks" / "01_one.ipynb").read_text()
+    bad = {
+        "03_conflict": ("<<<<<<< HEAD\n" + good).encode(),
+        "04_empty": b"",
+        "05_utf16": good.encode("utf-16"),
+        "06_null": b'{"cells": null, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}',
+        "07_cut": good.encode()[:200],
+        "02_two-Copy1": good.encode(),
+    }
+    for name, content in bad.items():
+        (book.root / "notebooks" / f"{name}.ipynb").write_bytes(content)
+    before = committed(book)
+    assert run(book, update=True) == 1
+    lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines() if line[2:3] == "_"}
+    assert lines["01_one"].endswith("–") and committed(book).items() - before.items()
+    for name in [*bad, "02_two"]:
+        assert f"failed  {name}.ipynb: " in lines[name] and lines[name].endswith(".")
+        assert committed(book)[f"notebooks/{name}.ipynb"] == before[f"notebooks/{name}.ipynb"]
 
 
 @pytest.mark.parametrize(
     "arguments, names",
     [
         (dict(names=["07"]), "'07'"),
-        (dict(profile="huge"), "'huge'"),
+        (dict(profile="huge"), "profile 'huge'"),
+        (dict(extra={"profile": "huge"}), "profile 'huge'"),
         (dict(dataset="coco"), "coco"),
+        (dict(extra={"dataset": "posetrack18"}), "posetrack18: not found"),
         (dict(extra={"sedes": [1]}), "sedes"),
+        *((dict(extra={"seeds": s}), "seeds") for s in (3, [], [-1], None, ["a"], "[1", {1, 2}, [0, 0])),
+        (dict(extra={"rate": "fast"}), "rate = 'fast'"),
+        (dict(extra={"rate": True}), "rate = True"),
         (dict(jobs=0), "--jobs 0"),
+        (dict(jobs=65), "--jobs 65"),
         (dict(update=True, profile="gpu"), "--update"),
     ],
+    ids=str,
 )
-def test_bad_requests_are_refused_before_anything_runs(workbook, arguments, names):
+def test_bad_requests_are_refused_before_anything_runs(book, arguments, names):
     with pytest.raises(WorkbookError, match=names):
-        reproduce.reproduce(**arguments)
-    assert not list((workbook / "figures").iterdir())
+        reproduce.reproduce(**arguments, book=book)
+    assert not book.build.exists()
 
 
-def test_update_twice_changes_nothing_the_second_time(workbook):
-    write(
-        workbook / "notebooks",
-        "02_two",
-        WRITE.format(n="02"),
-        "import ipywidgets\nprint('a')\nprint('b')\nipywidgets.IntSlider()",
-    )
-    reproduce.reproduce(update=True)
-    first = (workbook / "notebooks" / "02_two.ipynb").read_bytes()
-    assert b"execution_count" in first and b"model_id" not in first and b"iopub" not in first
-    reproduce.reproduce(update=True)
-    assert (workbook / "notebooks" / "02_two.ipynb").read_bytes() == first
-
-
-def test_disk_full_while_publishing_is_one_sentence(workbook, monkeypatch, capsys):
+def test_disk_full_while_publishing_is_one_sentence(book, monkeypatch, capsys):
     def full(*_):
-        raise OSError(errno.ENOSPC, "No space left on device", "figures/01_count.csv")
+        raise OSError(errno.ENOSPC, "No space left on device", "01_count.csv")
 
-    monkeypatch.setattr(reproduce, "_publish", full)
-    assert reproduce.reproduce(["01"]) == 1
-    assert "No space left" in capsys.readouterr().out and not list((workbook / "figures").glob("01_*"))
-
-
-def test_a_notebook_waits_for_what_it_shows(workbook, monkeypatch):
-    monkeypatch.setattr(reproduce, "NEEDS", {"01": ("02",)})
-    order = []
-    monkeypatch.setattr(reproduce, "run_notebook", lambda path, *_: order.append(path.stem) or "failed on purpose")
-    reproduce.reproduce()
-    assert order == ["02_two", "01_one"]
+    monkeypatch.setattr(running, "_publish", full)
+    assert run(book, "01") == 1
+    assert "01_count.csv cannot be written (No space left on device)." in capsys.readouterr().out
+    assert not list(book.build.glob("staging-*"))
 
 
-def test_a_second_run_at_the_same_time_is_refused(workbook):
-    with reproduce._one_run_at_a_time(), pytest.raises(WorkbookError, match="another run"):
-        reproduce.reproduce()
+def test_a_second_run_at_the_same_time_is_refused(book):
+    book.build.mkdir()
+    with reproduce._one_run_at_a_time(book), pytest.raises(WorkbookError, match="another run"):
+        run(book)
 
 
-def test_needs_name_notebooks_that_exist():
-    assert {n for pair in reproduce.NEEDS.items() for n in (pair[0], *pair[1])} <= {
-        p.stem[:2] for p in reproduce.all_notebooks()
+def test_data_folders_reach_the_kernel_whole(book, monkeypatch):
+    monkeypatch.chdir(book.root)
+    monkeypatch.setenv("POSE_WORKBOOK_DATA", f"mine{os.pathsep}/other")
+    passed = running._environment(book.build, book.build)["POSE_WORKBOOK_DATA"]
+    assert passed == f"{book.root / 'mine'}{os.pathsep}/other"
+
+
+# --- a run that is killed ----------------------------------------------------------------------------------
+
+SLOW = 'import os, pathlib, time\n(pathlib.Path.cwd().parent / "pid").write_text(str(os.getpid()))\ntime.sleep(90)'
+
+
+def gone(pid):
+    """Whether no such process runs; one that has ended and whose parent has not asked yet does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+def until(condition, seconds=40):
+    end = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.05)
+    return condition()
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="asks /proc which processes run")
+@pytest.mark.parametrize("name", ["SIGKILL", "SIGTERM", "SIGINT", "SIGHUP"])
+def test_a_killed_run_leaves_no_kernel_and_the_next_goes_on(book, name, capsys):
+    write(book, "02_two", counting("02"), SLOW)
+    before = committed(book)
+    code = (
+        "import sys, pathlib; from helpers import __main__, reproduce; "
+        f"reproduce.Workbook.__init__.__defaults__ = (pathlib.Path({str(book.root)!r}),); "
+        "sys.exit(__main__.main(['reproduce', '--update']))"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
+    )
+    pid, stamp = book.root / "pid", book.build / "01_one.json"
+    assert until(lambda: pid.exists() and pid.read_text() and stamp.exists())
+    process.send_signal(getattr(signal, name))
+    error = process.communicate(timeout=15)[1].decode()
+    assert process.returncode == (-signal.SIGKILL if name == "SIGKILL" else 130)
+    assert name == "SIGKILL" or error.splitlines()[-1] == (
+        "error: interrupted; finished notebooks are kept, run the same command to go on."
+    )
+    assert until(lambda: gone(int(pid.read_text())), 5)
+    pid.unlink()
+    assert committed(book) == before
+    write(book, "02_two", counting("02"))
+    run(book)
+    assert ran(capsys) == ["02_two"] and not list(book.build.glob("staging-*"))
+
+
+# --- comparing -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "old, new, equal",
+    [
+        ("31.9", "31.9", True),
+        ("0.123", "0.124", True),
+        ("0.123", "0.125", False),
+        ("1234.567", "1234.66", True),
+        ("1234.567", "1234.70", False),
+        ("20", "20.0", True),
+        ("20", "21", False),
+        ("13894", "13895", False),
+        ("+0.17 [0.06, 0.26]", "+0.18 [0.06, 0.26]", True),
+        ("+0.17 [0.06, 0.26]", "+0.17 [0.06, 0.29]", False),
+        ("−0.17", "0.17", False),
+        ('"holds"', '"undecided"', False),
+        ("1.0", "", False),
+        ("[1.0, 2.0]", "[1.0]", False),
+        ("0.000012", "0.000013", True),
+        ("1e-7", "2e-7", False),
+    ],
+)
+def test_numbers_agree_within_their_last_digit(old, new, equal):
+    assert comparing.same(old, new) == equal and comparing.same(new, old) == equal
+
+
+ROWS = ",data,MOTA,switches\n0,puppets,1.5,20\n1,puppets,2.5,30\n2,somof,3.5,40\n3,bonn,4.5,50\n"
+COLUMNS = ",puppets,puppets,somof,real clip\n,MOTA,gain,MOTA,MOTA\nbox,1.5,+0.10 [-0.1],2.5,3.5\npck,1.25,–,2.25,3.25\n"
+MISSING = ["somof", "real clip"]
+
+
+def compared(tmp_path, old, new, missing=MISSING, name="05_t.csv", may_show=False):
+    (tmp_path / "old").mkdir(exist_ok=True)
+    for path, text in ((tmp_path / "old" / name, old), (tmp_path / name, new)):
+        path.write_text(text)
+    out = comparing.Comparison()
+    out.add_table(tmp_path / "old" / name, tmp_path / name, missing, may_show)
+    return out
+
+
+def test_rows_of_missing_data_are_no_difference(tmp_path):
+    without = ROWS.replace("2,somof,3.5,40\n3,", "2,")
+    same = compared(tmp_path, ROWS, without)
+    assert (same.equal, same.differ, same.not_here) == (6, [], ["05_t.csv: 3 cells of somof"])
+    assert len(compared(tmp_path, ROWS, without, missing=[]).differ) == 3
+    other = compared(tmp_path, ROWS, without.replace("30", "31").replace("4.5", "4.7"))
+    assert other.equal == 4 and other.differ == [
+        "05_t.csv, row puppets#1, column switches: committed 30, now 31",
+        "05_t.csv, row bonn, column MOTA: committed 4.5, now 4.7",
+    ]
+    assert "now nothing" in compared(tmp_path, ROWS, ROWS[: ROWS.index("3,bonn")]).differ[0]
+    assert "committed nothing" in compared(tmp_path, ROWS[: ROWS.index("3,bonn")], ROWS).differ[0]
+
+
+def test_columns_of_missing_data_are_no_difference(tmp_path):
+    without = ",puppets,puppets\n,MOTA,gain\nbox,1.5,+0.10 [-0.1]\npck,1.25,–\n"
+    same = compared(tmp_path, COLUMNS, without)
+    assert same.equal == 4 and not same.differ and len(same.not_here) == 2
+    assert "column puppets gain" in compared(tmp_path, COLUMNS, without.replace("0.10", "0.20")).differ[0]
+
+
+def test_what_may_show_missing_data_is_said_but_no_difference(tmp_path):
+    old, new = ",puppets,factor\nspeed,1.5,1.25\n", ",puppets,factor\nspeed,1.75,\n"
+    assert len(compared(tmp_path, old, new).differ) == 2
+    maybe = compared(tmp_path, old, new, may_show=True)
+    assert len(maybe.differ) == 1 and "column puppets" in maybe.differ[0]
+    assert maybe.not_here == ["05_t.csv: 1 cells differ and may show them"]
+    assert comparing.keep_cells(old, new, MISSING) == ",puppets,factor\nspeed,1.75,1.25\n"
+
+
+def test_records_are_compared_by_claim_and_data(tmp_path):
+    row = dict(claim="PT-C4", data="puppets", estimate=-3.95, interval=[-4.7, None], n_videos=20, verdict="holds")
+    other = row | {"data": "somof", "estimate": 1.0}
+    old, new = (json.dumps({"results": rows}) for rows in ([row, other], [row]))
+    same = compared(tmp_path, old, new, name="05_record.json")
+    assert not same.differ and same.equal >= 3 and same.not_here == ["05_record.json: 6 cells of somof"]
+    turned = compared(tmp_path, old, new.replace("holds", "undecided"), name="05_record.json")
+    assert turned.differ == ['05_record.json, row PT-C4 on puppets, column verdict: committed "holds", now "undecided"']
+    with pytest.raises(WorkbookError, match="05_record.json: cannot be compared"):
+        compared(tmp_path, old, '{"results": [1]}', name="05_record.json")
+
+
+def test_pictures_are_compared_by_pixels(tmp_path):
+    import cv2
+
+    image = np.full((50, 40, 3), 200, np.uint8)
+    for name, change, rows in (("a", 0, 0), ("faint", 16, 50), ("few", 90, 1), ("many", 17, 2)):
+        image_now = image.copy()
+        image_now[:rows, :20] -= np.uint8(change)
+        cv2.imwrite(str(tmp_path / f"{name}.png"), image_now)
+    (tmp_path / "no.png").write_bytes(b"")
+    share = {
+        n: comparing.different_pixels(tmp_path / "a.png", tmp_path / f"{n}.png") for n in ("faint", "few", "many", "no")
     }
-    assert ledger.FIGURES == reproduce.FIGURES
+    assert share == {"faint": 0, "few": 0.01, "many": 0.02, "no": 1}
+    out = comparing.Comparison()
+    for name in share:
+        out.add_picture(tmp_path / "a.png", tmp_path / f"{name}.png")
+    assert out.pictures == 4 and [line.split(":")[0] for line in out.other_pictures] == ["many.png", "no.png"]
+
+
+def test_different_numbers_are_said_and_fail_the_command(book, capsys):
+    run(book, "01", update=True)
+    assert run(book, "01") == 0 and "1 numbers equal, 0 differ" in capsys.readouterr().out
+    (book.figures / "01_count.csv").write_text(",data,MOTA\n0,puppets,7.5\n")
+    assert run(book, "01") == 1
+    assert "DIFFERENT: 01_count.csv, row puppets, column MOTA: committed 7.5, now 1.5" in capsys.readouterr().out
+    assert run(book, "01", extra={"seeds": [1]}) == 0 and "not compared" in capsys.readouterr().out
+
+
+# --- --update -----------------------------------------------------------------------------------------------
+
+
+def test_update_twice_changes_nothing_the_second_time(book, monkeypatch):
+    write(book, "02_two", counting("02"), "import ipywidgets\nprint('a')\nprint('b')\nipywidgets.IntSlider()")
+    (book.figures / "02_old.png").write_bytes(b"stale")
+    (book.figures / "03_of_another.png").write_bytes(b"fine")
+
+    def across(source, target, move=os.replace):
+        if Path(source).parent != Path(target).parent and book.figures in Path(target).parents:
+            raise OSError(errno.EXDEV, "Invalid cross-device link", str(target))
+        move(source, target)
+
+    monkeypatch.setattr(os, "replace", across)
+    assert run(book, update=True) == 0
+    first = committed(book)
+    assert (
+        b'execution_count": 3' in first["notebooks/02_two.ipynb"] and b"model_id" not in first["notebooks/02_two.ipynb"]
+    )
+    assert first["figures/01_count.csv"].endswith(b"1.5\n") and b"| paper |" in first["README.md"]
+    assert "figures/02_old.png" not in first and "figures/03_of_another.png" in first
+    write(book, "02_new", "1").unlink()
+    assert run(book, update=True, fresh=True) == 0 and committed(book) == first
+
+
+def test_update_without_the_data_keeps_what_it_cannot_compute(book, capsys, monkeypatch):
+    real = 'found = ["somof"] if os.environ["POSE_WORKBOOK_DATA"] else []\n'
+    tables = """rows = "".join(f"{i},{d},{i}.5\\n" for i, d in enumerate(["puppets", *found]))
+(out / "05_real.csv").write_text(",data,MOTA\\n" + rows)
+(out / "05_real.png").write_bytes(b"with" if found else b"without")
+if found: (out / "05_only.png").write_bytes(b"with")
+print(found)"""
+    record = RECORD.format(n="05", value=0.2).replace("[row]", "[row | {'data': d} for d in ['puppets', *found]]")
+    plain = '(out / "05_plain.png").write_bytes(b"PLAIN")'
+    path = write(book, "05_real", counting("05"), real, tables, record, plain)
+    monkeypatch.setenv("POSE_WORKBOOK_DATA", str(book.root))
+    monkeypatch.setattr(reproduce, "missing_here", lambda _: [])
+    assert run(book, "05", update=True) == 0
+    with_data = committed(book)
+    monkeypatch.setenv("POSE_WORKBOOK_DATA", "")
+    monkeypatch.setattr(reproduce, "missing_here", lambda _: ["somof"])
+    capsys.readouterr()
+    assert run(book, "05", fresh=True) == 0 and committed(book) == with_data
+    out = capsys.readouterr().out
+    assert "05_real.csv: 2 cells of somof" in out and "05_only.png: not written" in out and "fetch somof" in out
+    ledger = (book.build / "ledger.json").read_text()
+    assert '"recomputed": false' in ledger and '"somof"' in ledger
+    write(book, "05_real", counting("05"), real, tables, record.replace("0.2", "0.25"), plain.replace("PLAIN", "NEW"))
+    path.write_text(path.read_text().replace('"outputs": []', '"outputs": []'))
+    assert run(book, "05", update=True) == 0
+    now = committed(book)
+    assert now["figures/05_real.csv"].decode() == ",data,MOTA\n0,puppets,0.5\n1,somof (not recomputed),1.5\n"
+    assert now["figures/05_real.png"] == now["figures/05_only.png"] == b"with" and now["figures/05_plain.png"] == b"NEW"
+    rows = json.loads(now["figures/05_record.json"])["results"]
+    assert [(r["data"], r["estimate"], r.get("recomputed")) for r in rows] == [
+        ("puppets", 0.25, None),
+        ("somof", 0.2, False),
+    ]
+    assert "somof (not recomputed)" in now["README.md"].decode()
+    assert run(book, "05", update=True, fresh=True) == 0 and committed(book) == now
+    assert "05_only.png: kept" in capsys.readouterr().out
+    monkeypatch.setenv("POSE_WORKBOOK_DATA", str(book.root))
+    monkeypatch.setattr(reproduce, "missing_here", lambda _: [])
+    run(book, "05", update=True)
+    assert committed(book)["figures/05_real.csv"] == with_data["figures/05_real.csv"]
+
+
+def test_kept_columns_stay_where_they_are():
+    new = ",puppets,puppets\n,MOTA,gain\nbox,1.75,+0.10 [-0.1]\npck,1.25,–\n"
+    kept = comparing.keep_cells(COLUMNS, new, MISSING)
+    expected = COLUMNS.replace("somof", "somof (not recomputed)").replace("real clip", "real clip (not recomputed)")
+    assert kept == expected.replace("1.5,", "1.75,") and comparing.keep_cells(kept, new, MISSING) == kept
+    assert comparing.keep_cells(COLUMNS, COLUMNS.replace("1.5,", "1.75,"), []) == COLUMNS.replace("1.5,", "1.75,")
+    assert comparing.keep_cells(COLUMNS, new.replace("pck", "oks"), MISSING) == COLUMNS  # other rows: all is kept
+
+
+def test_another_locale(book):
+    code = (
+        "import sys, pathlib; from helpers import reproduce; "
+        f"sys.exit(reproduce.reproduce(['01'], update=True, book=reproduce.Workbook(pathlib.Path({str(book.root)!r}))))"
+    )
+    write(book, "01_one", counting("01"), "'é →'", text="…")
+    latin = os.environ | {
+        "PYTHONUTF8": "0",
+        "LC_ALL": "C",
+        "PYTHONCOERCECLOCALE": "0",
+        "PYTHONIOENCODING": "latin-1:backslashreplace",
+    }
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=latin, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    text = (book.root / "README.md").read_text(encoding="utf-8")
+    assert text.startswith("top … →") and "PT-C8" not in text.split("<!-- /ledger -->")[1]
+    assert "é →" in (book.root / "notebooks" / "01_one.ipynb").read_text(encoding="utf-8")
+
+
+# --- which cells may show real data --------------------------------------------------------------------------
+
+
+def test_what_comes_from_real_data_is_found_from_the_code(book):
+    cells = [
+        "from helpers.datasets import bonn, somof",
+        "world = {n: n for n in worlds.available(dataset)}",
+        "save_figure(fig, '05_a.png')",
+        "best = max(world)",
+        "for name in best: save_figure(name, '05_b.png')",
+        "best = 1",
+        "save_figure(best, '05_c.png')",
+        "out.append(world)",
+        "save_table(out, '05_d.csv')",
+        "%matplotlib inline\nsave_figure(name, '05_e.png')",
+    ]
+    notebook = read_notebook(write(book, "05_real", *cells))
+    assert notebook.on_real_data == [False, False, True, False, True, True, False, False, True, True, False]
+    shows = {name: notebook.file_on_real_data(f"05_{name}") for name in ("a.png", "b.png", "c.png", "d.csv", "e.png")}
+    assert shows == {"a.png": False, "b.png": True, "c.png": False, "d.csv": True, "e.png": False}
+    assert notebook.file_on_real_data("05_made_up_name.png")
+    assert not read_notebook(book.named("01")).file_on_real_data("01_made_up_name.png")
+
+
+def test_this_workbook_can_be_read():
+    book = Workbook()
+    notebooks = [read_notebook(path) for path in book.notebooks()]
+    assert [n.number for n in notebooks if n.reads_records] == ["00"]
+    assert all({"profile", "dataset", "seeds"} <= set(n.parameters) for n in notebooks)
+    assert {n.number for n in notebooks if any(n.on_real_data)} >= {"01", "05", "06", "07"}
+    assert not any(any(n.on_real_data) for n in notebooks if n.number in ("02", "04"))

@@ -1,0 +1,101 @@
+"""What makes a run the same run: one hash over all that a notebook reads, and what was written when it ended."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from importlib import metadata
+from pathlib import Path
+
+from helpers import datasets
+from helpers.files import write_atomically
+from helpers.reproduce.workbook import Notebook, Workbook
+
+
+def shared(book: Workbook, data: Iterable[str]) -> str:
+    """Hash of what every notebook reads: helpers, papers, packages, networks, predictions and these real data sets.
+
+    By content, always. What is in `data` is read again only where a size or a time has changed.
+    """
+    packages = sorted({f"{d.name} {d.version}" for d in metadata.distributions()})
+    digest = hashlib.sha256(json.dumps(packages).encode())
+    for file in [*_sorted(book.root / "helpers", "*.py"), book.root / "requirements.txt"]:
+        digest.update(f"{file.relative_to(book.root).as_posix()} {content(file)}".encode())
+    store = book.build / "hashes.json"
+    known, seen = _known(store), {}
+    for name, file in _data(book, data):
+        status = file.stat()
+        entry = known.get(str(file))
+        if not isinstance(entry, list) or entry[:2] != [status.st_size, status.st_mtime_ns]:
+            entry = [status.st_size, status.st_mtime_ns, content(file)]
+        seen[str(file)] = entry
+        digest.update(f"{name} {entry[2:]}".encode())
+    write_atomically(store, json.dumps(seen).encode())
+    return digest.hexdigest()
+
+
+def _data(book: Workbook, names: Iterable[str]) -> Iterator[tuple[str, Path]]:
+    """(name under which it counts, file) of everything below data/ and of the real data sets that are found."""
+    for part in ("artefacts.yaml", "papers", "predictions", "weights"):
+        for file in _sorted(book.root / "data" / part):
+            yield file.relative_to(book.root).as_posix(), file
+    for name in names:
+        if folder := datasets.find(name):
+            yield from ((f"{name}/{file.relative_to(folder).as_posix()}", file) for file in _sorted(folder))
+
+
+def _sorted(folder: Path, pattern: str = "*") -> list[Path]:
+    """The files in a folder or the one file itself; links that lead nowhere are no files."""
+    return sorted(f for f in ([folder] if folder.is_file() else folder.rglob(pattern)) if f.is_file())
+
+
+def _known(store: Path) -> dict:
+    with contextlib.suppress(OSError, ValueError):
+        known = json.loads(store.read_bytes())
+        return known if isinstance(known, dict) else {}
+    return {}
+
+
+def of_run(notebook: Notebook, parameters: dict, common: str, records: Path) -> str:
+    """Key of one run: its code (not its text), parameters, what all share, and the records that it shows."""
+    cells = [c for c in notebook.content.cells if c.cell_type == "code"]
+    code = [[c.source, c.metadata.get("tags", [])] for c in cells]
+    digest = hashlib.sha256(
+        json.dumps([notebook.name, code, sorted(parameters.items()), common], default=repr).encode()
+    )
+    if notebook.reads_records:
+        for file in _sorted(records):
+            digest.update(f"{file.name} {content(file)}".encode())
+    return digest.hexdigest()
+
+
+def content(file: Path) -> str:
+    with open(file, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+# --- what was written when a run ended ---------------------------------------------------------------
+
+
+def write_stamp(out: Path, notebook: Notebook, key: str, minutes: float, files: Iterable[Path]) -> None:
+    outputs = {file.relative_to(out).as_posix(): content(file) for file in files}
+    stamp = {"key": key, "minutes": minutes, "outputs": outputs}
+    write_atomically(out / f"{notebook.name}.json", json.dumps(stamp, indent=1).encode())
+
+
+def read_stamp(out: Path, notebook: Notebook) -> dict:
+    """What `write_stamp` wrote (key, minutes, outputs), or {} where there is none that can be used."""
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+        stamp = json.loads((out / f"{notebook.name}.json").read_bytes())
+        return {"key": str(stamp["key"]), "minutes": float(stamp["minutes"]), "outputs": dict(stamp["outputs"].items())}
+    return {}
+
+
+def finished(out: Path, notebook: Notebook, key: str) -> bool:
+    """The notebook has run to its end with this key, and what it wrote is still there unchanged."""
+    stamp = read_stamp(out, notebook)
+    with contextlib.suppress(OSError):
+        return stamp.get("key") == key and all(content(out / f) == h for f, h in stamp["outputs"].items())
+    return False
