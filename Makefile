@@ -21,7 +21,8 @@ env: .venv/.ready
 	   uv venv --quiet --allow-existing --python "$$(command -v $(PYTHON))" .venv && \
 	   uv pip install --python $(BIN)/python -r requirements.txt; \
 	 else \
-	   $(PYTHON) -m venv .venv && $(BIN)/python -m pip install -r requirements.txt; \
+	   $(PYTHON) -m venv .venv && $(BIN)/python -m pip install --quiet $$(grep '^uv==' requirements.txt) && \
+	   $(BIN)/uv pip install --python $(BIN)/python -r requirements.txt || $(BIN)/python -m pip install -r requirements.txt; \
 	 fi
 	@touch $@
 
