@@ -1,4 +1,4 @@
-# make tables   re-run the notebooks and regenerate every table and the ledger
+# make tables   re-run the notebooks into build/ and compare every table and figure with the committed ones
 # make test     lint, unit tests, notebook tests, contract and power tests
 # make lab      open JupyterLab on the notebooks
 # make env      what all of these use: a .venv with exactly the packages of requirements.txt

@@ -33,7 +33,8 @@ def main(argv: list[str] | None = None) -> int:
     except MemoryError:
         print(f"error: {arguments.command}: there is not enough memory for all of it at once.", file=sys.stderr)
     except KeyboardInterrupt:
-        print(f"error: interrupted; {_INTERRUPTED[arguments.command]}.", file=sys.stderr)
+        left = _INTERRUPTED.get(arguments.command, "run the same command again")
+        print(f"error: interrupted; {left}.", file=sys.stderr)
         return 130
     return 1
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from helpers import evaluation, puppets, worlds
+from helpers import evaluation, puppets
 from helpers.__main__ import main
 from helpers.datasets.posetrack import read_posetrack
 from helpers.datasets.posetrack_writing import write_posetrack18
@@ -74,7 +74,8 @@ def test_evaluate_writes_what_the_evaluator_computes(folders, tmp_path, compat):
 def test_evaluate_imports_no_torch(folders):
     root, *_ = folders
     code = (
-        f"import sys; from helpers.__main__ import main; main(['evaluate', {str(root / 'gt')!r}, {str(root / 'pred')!r}]); "
+        "import sys; from helpers.__main__ import main; "
+        f"main(['evaluate', {str(root / 'gt')!r}, {str(root / 'pred')!r}]); "
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True).returncode == 0
@@ -238,3 +239,38 @@ def test_track_then_evaluate_on_a_real_clip(tmp_path, capsys):
         direct.total("MOTA"), abs=0.2
     )
     assert direct.total("MOTA") > 50
+
+
+# --- whatever happens ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "error, status, words",
+    [
+        (KeyboardInterrupt(), 130, "interrupted; nothing was written."),
+        (MemoryError(), 1, "ledger: there is not enough memory for all of it at once."),
+        (OSError(28, "No space left on device", "x.json"), 1, "x.json: No space left on device."),
+    ],
+    ids=["interrupted", "memory", "disk"],
+)
+def test_what_stops_a_command_is_one_sentence(monkeypatch, capsys, error, status, words):
+    from helpers import ledger
+
+    def stops():
+        raise error
+
+    monkeypatch.setattr(ledger, "ledger", stops)
+    assert main(["ledger"]) == status
+    assert capsys.readouterr().err == f"error: {words}\n"
+
+
+def test_letters_that_a_terminal_lacks_are_written_as_codes():
+    done = run("track", "nowhere…", "--method", "iou", "--out", "x", PYTHONIOENCODING="ascii", PYTHONUTF8="1")
+    assert done.returncode == 1 and done.stderr == "error: nowhere\\u2026: no such file or folder of annotations.\n"
+    assert run("ledger", PYTHONIOENCODING="ascii").returncode == 0
+
+
+@pytest.mark.parametrize("value", ["[1", "(" * 300, "[" * 3000, "{1, 2}", "9" * 5000, "three", "-1"])
+def test_a_parameter_that_cannot_be_meant_is_one_sentence(capsys, value):
+    assert "seeds" in one_error(capsys, "reproduce", "02", "--set", f"seeds={value}")
+    assert "--set seeds" in one_error(capsys, "reproduce", "02", "--set", "seeds")

@@ -75,28 +75,7 @@ def ran(capsys):
     return [line.split()[0] for line in lines if line[:2].isdigit() and line[2] == "_" and "unchanged" not in line]
 
 
-# --- runs, and what is not run again ------------------------------------------------------------------------
-
-
-def test_a_run_writes_to_build_alone_and_goes_on_where_it_ended(book, capsys):
-    before = committed(book)
-    run(book)
-    assert ran(capsys) == ["01_one", "02_two"] and committed(book) == before
-    assert (book.build / "figures" / "01_count.csv").read_text() == ",data,MOTA\n0,puppets,1.5\n"
-    assert len(json.loads((book.build / "ledger.json").read_text())) > 90
-    assert not list(book.build.glob("staging-*"))
-    write(book, "01_one", counting("01"), text="# other words")
-    run(book)
-    assert ran(capsys) == []
-    (book.build / "figures" / "02_count.csv").write_text("edited by hand")
-    write(book, "01_one", counting("01", "2.5"))
-    run(book)
-    assert ran(capsys) == ["01_one", "02_two"]
-    run(book, "02", extra={"seeds": [7]})
-    assert ran(capsys) == ["02_two"]
-    assert (book.build / "seeds=_7_" / "figures" / "02_count.csv").read_text() == ",data,MOTA\n0,puppets,8.5\n"
-    run(book)
-    assert ran(capsys) == []
+# --- what makes a run the same run ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -109,10 +88,8 @@ def test_the_key_sees_what_is_read(book, file, change):
     assert keys.shared(book, []) == before
     if change == "digit":
         (book.root / file).write_text("x==2\n")  # as long as before
-    elif file != "requirements.txt":
-        (book.root / file).unlink()
     else:
-        return
+        (book.root / file).unlink()
     assert keys.shared(book, []) != before
 
 
@@ -157,153 +134,14 @@ def test_a_damaged_stamp_counts_as_none(book, text):
     assert keys.read_stamp(book.build, notebook) == {} and not keys.finished(book.build, notebook, "k")
 
 
-def test_what_shows_the_records_of_others_runs_after_them_and_again_when_they_change(book, capsys):
-    show = 'files = sorted(pathlib.Path(os.environ["POSE_WORKBOOK_RECORDS"]).glob("*"))  # as ledger.ledger() does\n'
-    show += '(out / "00_shown.csv").write_text("a,b\\n" + "".join(f"{f.name},{len(f.read_text())}\\n" for f in files))'
-    write(book, "00_all", counting("00"), show)
-    write(book, "01_one", counting("01"), RECORD.format(n="01", value=0.2))
-    run(book, jobs=2)
-    first = (book.build / "figures" / "00_shown.csv").read_text()
-    assert "01_record.json" in first and json.loads((book.build / "ledger.json").read_text())
-    capsys.readouterr()
-    write(book, "01_one", counting("01"), RECORD.format(n="01", value=0.25))
-    run(book, jobs=1)
-    assert ran(capsys) == ["00_all", "01_one"] and (book.build / "figures" / "00_shown.csv").read_text() != first
-
-
-# --- what goes wrong ------------------------------------------------------------------------------------
-
-
-def test_each_failure_is_one_line_and_the_others_run(book, capsys):
-    run(book)
-    capsys.readouterr()
-    write(book, "01_one", counting("01", "9.9"), "1 / 0")
-    write(book, "03_dies", "import os; os._exit(1)")
-    write(book, "04_foreign", counting("05"))
-    write(book, "05_folder", counting("05"), '(out / "05_more").mkdir()')
-    assert run(book) == 1
-    lines = {line[:2]: line for line in capsys.readouterr().out.splitlines() if line[2:3] == "_"}
-    assert "cell 3 raised ZeroDivisionError: division by zero" in lines["01"] and "failed" not in lines["02"]
-    assert "its kernel died" in lines["03"] and "must start with 04_" in lines["04"] and "05_more" in lines["05"]
-    assert (book.build / "figures" / "01_count.csv").read_text().endswith("1.5\n")
-    assert not list(book.build.glob("staging-*")) and not list((book.build / "figures").glob("05*"))
-
-
-def test_damaged_notebooks_and_two_of_one_number_are_named_and_the_others_run(book, capsys):
-    good = (book.root / "notebooks" / "01_one.ipynb").read_text()
-    bad = {
-        "03_conflict": ("<<<<<<< HEAD\n" + good).encode(),
-        "04_empty": b"",
-        "05_utf16": good.encode("utf-16"),
-        "06_null": b'{"cells": null, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}',
-        "07_cut": good.encode()[:200],
-        "02_two-Copy1": good.encode(),
-    }
-    for name, content in bad.items():
-        (book.root / "notebooks" / f"{name}.ipynb").write_bytes(content)
-    before = committed(book)
-    assert run(book, update=True) == 1
-    lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines() if line[2:3] == "_"}
-    assert lines["01_one"].endswith("–") and committed(book).items() - before.items()
-    for name in [*bad, "02_two"]:
-        assert f"failed  {name}.ipynb: " in lines[name] and lines[name].endswith(".")
-        assert committed(book)[f"notebooks/{name}.ipynb"] == before[f"notebooks/{name}.ipynb"]
-
-
-@pytest.mark.parametrize(
-    "arguments, names",
-    [
-        (dict(names=["07"]), "'07'"),
-        (dict(profile="huge"), "profile 'huge'"),
-        (dict(extra={"profile": "huge"}), "profile 'huge'"),
-        (dict(dataset="coco"), "coco"),
-        (dict(extra={"dataset": "posetrack18"}), "posetrack18: not found"),
-        (dict(extra={"sedes": [1]}), "sedes"),
-        *((dict(extra={"seeds": s}), "seeds") for s in (3, [], [-1], None, ["a"], "[1", {1, 2}, [0, 0])),
-        (dict(extra={"rate": "fast"}), "rate = 'fast'"),
-        (dict(extra={"rate": True}), "rate = True"),
-        (dict(jobs=0), "--jobs 0"),
-        (dict(jobs=65), "--jobs 65"),
-        (dict(update=True, profile="gpu"), "--update"),
-    ],
-    ids=str,
-)
-def test_bad_requests_are_refused_before_anything_runs(book, arguments, names):
-    with pytest.raises(WorkbookError, match=names):
-        reproduce.reproduce(**arguments, book=book)
-    assert not book.build.exists()
-
-
-def test_disk_full_while_publishing_is_one_sentence(book, monkeypatch, capsys):
-    def full(*_):
-        raise OSError(errno.ENOSPC, "No space left on device", "01_count.csv")
-
-    monkeypatch.setattr(running, "_publish", full)
-    assert run(book, "01") == 1
-    assert "01_count.csv cannot be written (No space left on device)." in capsys.readouterr().out
-    assert not list(book.build.glob("staging-*"))
-
-
-def test_a_second_run_at_the_same_time_is_refused(book):
-    book.build.mkdir()
-    with reproduce._one_run_at_a_time(book), pytest.raises(WorkbookError, match="another run"):
-        run(book)
-
-
-def test_data_folders_reach_the_kernel_whole(book, monkeypatch):
-    monkeypatch.chdir(book.root)
-    monkeypatch.setenv("POSE_WORKBOOK_DATA", f"mine{os.pathsep}/other")
-    passed = running._environment(book.build, book.build)["POSE_WORKBOOK_DATA"]
-    assert passed == f"{book.root / 'mine'}{os.pathsep}/other"
-
-
-# --- a run that is killed ----------------------------------------------------------------------------------
-
-SLOW = 'import os, pathlib, time\n(pathlib.Path.cwd().parent / "pid").write_text(str(os.getpid()))\ntime.sleep(90)'
-
-
-def gone(pid):
-    """Whether no such process runs; one that has ended and whose parent has not asked yet does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except OSError:
-        return True
-
-
-def until(condition, seconds=40):
-    end = time.monotonic() + seconds
-    while not condition() and time.monotonic() < end:
-        time.sleep(0.05)
-    return condition()
-
-
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="asks /proc which processes run")
-@pytest.mark.parametrize("name", ["SIGKILL", "SIGTERM", "SIGINT", "SIGHUP"])
-def test_a_killed_run_leaves_no_kernel_and_the_next_goes_on(book, name, capsys):
-    write(book, "02_two", counting("02"), SLOW)
-    before = committed(book)
-    code = (
-        "import sys, pathlib; from helpers import __main__, reproduce; "
-        f"reproduce.Workbook.__init__.__defaults__ = (pathlib.Path({str(book.root)!r}),); "
-        "sys.exit(__main__.main(['reproduce', '--update']))"
-    )
-    process = subprocess.Popen(
-        [sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
-    )
-    pid, stamp = book.root / "pid", book.build / "01_one.json"
-    assert until(lambda: pid.exists() and pid.read_text() and stamp.exists())
-    process.send_signal(getattr(signal, name))
-    error = process.communicate(timeout=15)[1].decode()
-    assert process.returncode == (-signal.SIGKILL if name == "SIGKILL" else 130)
-    assert name == "SIGKILL" or error.splitlines()[-1] == (
-        "error: interrupted; finished notebooks are kept, run the same command to go on."
-    )
-    assert until(lambda: gone(int(pid.read_text())), 5)
-    pid.unlink()
-    assert committed(book) == before
-    write(book, "02_two", counting("02"))
-    run(book)
-    assert ran(capsys) == ["02_two"] and not list(book.build.glob("staging-*"))
+def test_of_two_that_show_records_the_later_number_runs_first(book):
+    for name in ("00_all", "13_board"):
+        write(book, name, "ledger.ledger()")
+    asked = reproduce._Run(book, dict(reproduce.DEFAULTS), 1, False)
+    asked.read(book.notebooks())
+    needed = {n: asked._needed(notebook) for n, notebook in asked.notebooks.items()}
+    alone = ["01_one", "02_two"]
+    assert needed == {"00_all": [*alone, "13_board"], "01_one": [], "02_two": [], "13_board": alone}
 
 
 # --- comparing -------------------------------------------------------------------------------------------
@@ -409,6 +247,77 @@ def test_pictures_are_compared_by_pixels(tmp_path):
     assert out.pictures == 4 and [line.split(":")[0] for line in out.other_pictures] == ["many.png", "no.png"]
 
 
+# --- which cells may show real data --------------------------------------------------------------------------
+
+
+def test_what_comes_from_real_data_is_found_from_the_code(book):
+    cells = [
+        "from helpers.datasets import bonn, somof",
+        "world = {n: n for n in worlds.available(dataset)}",
+        "save_figure(fig, '05_a.png')",
+        "best = max(world)",
+        "for name in best: save_figure(name, '05_b.png')",
+        "best = 1",
+        "save_figure(best, '05_c.png')",
+        "out.append(world)",
+        "save_table(out, '05_d.csv')",
+        "%matplotlib inline\nsave_figure(name, '05_e.png')",
+    ]
+    notebook = read_notebook(write(book, "05_real", *cells))
+    assert notebook.on_real_data == [False, False, True, False, True, True, False, False, True, True, False]
+    shows = {name: notebook.file_on_real_data(f"05_{name}") for name in ("a.png", "b.png", "c.png", "d.csv", "e.png")}
+    assert shows == {"a.png": False, "b.png": True, "c.png": False, "d.csv": True, "e.png": False}
+    assert notebook.file_on_real_data("05_made_up_name.png")
+    assert not read_notebook(book.named("01")).file_on_real_data("01_made_up_name.png")
+
+
+def test_this_workbook_can_be_read():
+    book = Workbook()
+    notebooks = [read_notebook(path) for path in book.notebooks()]
+    assert [n.number for n in notebooks if n.reads_records] == ["00"]
+    assert all({"profile", "dataset", "seeds"} <= set(n.parameters) for n in notebooks)
+    assert {n.number for n in notebooks if any(n.on_real_data)} >= {"01", "05", "06", "07"}
+    assert not any(any(n.on_real_data) for n in notebooks if n.number in ("02", "04"))
+
+
+# --- runs ----------------------------------------------------------------------------------------------
+
+
+def test_a_run_writes_to_build_alone_and_goes_on_where_it_ended(book, capsys):
+    before = committed(book)
+    run(book)
+    assert ran(capsys) == ["01_one", "02_two"] and committed(book) == before
+    assert (book.build / "figures" / "01_count.csv").read_text() == ",data,MOTA\n0,puppets,1.5\n"
+    assert len(json.loads((book.build / "ledger.json").read_text())) > 90
+    assert not list(book.build.glob("staging-*"))
+    write(book, "01_one", counting("01"), text="# other words")
+    run(book)
+    assert ran(capsys) == []
+    (book.build / "figures" / "02_count.csv").write_text("edited by hand")
+    write(book, "01_one", counting("01", "2.5"))
+    run(book)
+    assert ran(capsys) == ["01_one", "02_two"]
+    run(book, "02", extra={"seeds": [7]})
+    assert ran(capsys) == ["02_two"]
+    assert (book.build / "seeds=_7_" / "figures" / "02_count.csv").read_text() == ",data,MOTA\n0,puppets,8.5\n"
+    run(book)
+    assert ran(capsys) == []
+
+
+def test_what_shows_the_records_of_others_runs_after_them_and_again_when_they_change(book, capsys):
+    show = 'files = sorted(pathlib.Path(os.environ["POSE_WORKBOOK_RECORDS"]).glob("*"))  # as ledger.ledger() does\n'
+    show += '(out / "00_shown.csv").write_text("a,b\\n" + "".join(f"{f.name},{len(f.read_text())}\\n" for f in files))'
+    write(book, "00_all", counting("00"), show)
+    write(book, "01_one", counting("01"), RECORD.format(n="01", value=0.2))
+    run(book, jobs=2)
+    first = (book.build / "figures" / "00_shown.csv").read_text()
+    assert "01_record.json" in first and json.loads((book.build / "ledger.json").read_text())
+    capsys.readouterr()
+    write(book, "01_one", counting("01"), RECORD.format(n="01", value=0.25))
+    run(book, jobs=1)
+    assert ran(capsys) == ["00_all", "01_one"] and (book.build / "figures" / "00_shown.csv").read_text() != first
+
+
 def test_different_numbers_are_said_and_fail_the_command(book, capsys):
     run(book, "01", update=True)
     assert run(book, "01") == 0 and "1 numbers equal, 0 differ" in capsys.readouterr().out
@@ -416,6 +325,149 @@ def test_different_numbers_are_said_and_fail_the_command(book, capsys):
     assert run(book, "01") == 1
     assert "DIFFERENT: 01_count.csv, row puppets, column MOTA: committed 7.5, now 1.5" in capsys.readouterr().out
     assert run(book, "01", extra={"seeds": [1]}) == 0 and "not compared" in capsys.readouterr().out
+
+
+# --- what goes wrong ------------------------------------------------------------------------------------
+
+
+def test_each_failure_is_one_line_and_the_others_run(book, capsys):
+    run(book)
+    capsys.readouterr()
+    write(book, "01_one", counting("01", "9.9"), "1 / 0")
+    write(book, "03_dies", "import os; os._exit(1)")
+    write(book, "04_foreign", counting("05"))
+    write(book, "05_folder", counting("05"), '(out / "05_more").mkdir()')
+    assert run(book) == 1
+    lines = {line[:2]: line for line in capsys.readouterr().out.splitlines() if line[2:3] == "_"}
+    assert "cell 3 raised ZeroDivisionError: division by zero" in lines["01"] and "failed" not in lines["02"]
+    assert "its kernel died" in lines["03"] and "must start with 04_" in lines["04"] and "05_more" in lines["05"]
+    assert (book.build / "figures" / "01_count.csv").read_text().endswith("1.5\n")
+    assert not list(book.build.glob("staging-*")) and not list((book.build / "figures").glob("05*"))
+
+
+def test_damaged_notebooks_and_two_of_one_number_are_named_and_the_others_run(book, capsys):
+    good = (book.root / "notebooks" / "01_one.ipynb").read_text()
+    bad = {
+        "03_conflict": ("<<<<<<< HEAD\n" + good).encode(),
+        "04_empty": b"",
+        "05_utf16": good.encode("utf-16"),
+        "06_null": b'{"cells": null, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}',
+        "07_cut": good.encode()[:200],
+        "02_two-Copy1": good.encode(),
+    }
+    for name, content in bad.items():
+        (book.root / "notebooks" / f"{name}.ipynb").write_bytes(content)
+    before = committed(book)
+    assert run(book, update=True) == 1
+    lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines() if line[2:3] == "_"}
+    assert lines["01_one"].endswith("–") and committed(book).items() - before.items()
+    for name in [*bad, "02_two"]:
+        assert f"failed  {name}.ipynb: " in lines[name] and lines[name].endswith(".")
+        assert committed(book)[f"notebooks/{name}.ipynb"] == before[f"notebooks/{name}.ipynb"]
+
+
+@pytest.mark.parametrize(
+    "arguments, names",
+    [
+        (dict(names=["07"]), "'07'"),
+        (dict(profile="huge"), "profile 'huge'"),
+        (dict(extra={"profile": "huge"}), "profile 'huge'"),
+        (dict(dataset="coco"), "coco"),
+        (dict(extra={"dataset": "posetrack18"}), "posetrack18: not found"),
+        (dict(extra={"sedes": [1]}), "sedes"),
+        *((dict(extra={"seeds": s}), "seeds") for s in (3, [], [-1], None, ["a"], "[1", {1, 2}, [0, 0])),
+        (dict(extra={"rate": "fast"}), "rate = 'fast'"),
+        (dict(extra={"rate": True}), "rate = True"),
+        (dict(jobs=0), "--jobs 0"),
+        (dict(jobs=65), "--jobs 65"),
+        (dict(update=True, profile="gpu"), "--update"),
+    ],
+    ids=str,
+)
+def test_bad_requests_are_refused_before_anything_runs(book, arguments, names):
+    with pytest.raises(WorkbookError, match=names):
+        reproduce.reproduce(**arguments, book=book)
+    assert not book.build.exists()
+
+
+def test_without_notebooks_there_is_nothing_to_run(tmp_path):
+    with pytest.raises(WorkbookError, match="holds no notebooks"):
+        run(Workbook(tmp_path))
+
+
+def test_disk_full_while_publishing_is_one_sentence(book, monkeypatch, capsys):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device", "01_count.csv")
+
+    monkeypatch.setattr(running, "_publish", full)
+    assert run(book, "01") == 1
+    assert "01_count.csv cannot be written (No space left on device)." in capsys.readouterr().out
+    assert not list(book.build.glob("staging-*"))
+
+
+def test_a_second_run_at_the_same_time_is_refused(book):
+    book.build.mkdir()
+    with reproduce._one_run_at_a_time(book), pytest.raises(WorkbookError, match="another run"):
+        run(book)
+
+
+def test_data_folders_reach_the_kernel_whole(book, monkeypatch):
+    monkeypatch.chdir(book.root)
+    monkeypatch.setenv("POSE_WORKBOOK_DATA", f"mine{os.pathsep}/other")
+    passed = running._environment(book.build, book.build)["POSE_WORKBOOK_DATA"]
+    assert passed == f"{book.root / 'mine'}{os.pathsep}/other"
+
+
+# --- a run that is killed ----------------------------------------------------------------------------------
+
+SLOW = 'import os, pathlib, time\n(pathlib.Path.cwd().parent / "pid").write_text(str(os.getpid()))\ntime.sleep(90)'
+
+
+def gone(pid):
+    """Whether no such process runs; one that has ended and whose parent has not asked yet does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+def until(condition, seconds=40):
+    end = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.05)
+    return condition()
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="asks /proc which processes run")
+@pytest.mark.parametrize("name", ["SIGKILL", "SIGTERM", "SIGINT", "SIGHUP"])
+def test_a_killed_run_leaves_no_kernel_and_the_next_goes_on(book, name, capsys):
+    write(book, "02_two", counting("02"), SLOW)
+    before = committed(book)
+    code = (
+        "import sys, pathlib; from helpers import __main__, reproduce; "
+        f"reproduce.Workbook.__init__.__defaults__ = (pathlib.Path({str(book.root)!r}),); "
+        "sys.exit(__main__.main(['reproduce', '--update']))"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
+    )
+    pid, stamp = book.root / "pid", book.build / "01_one.json"
+    assert until(lambda: pid.exists() and pid.read_text() and stamp.exists())
+    process.send_signal(getattr(signal, name))
+    try:
+        error = process.communicate(timeout=15)[1].decode()
+    finally:
+        process.kill()
+    assert process.returncode == (-signal.SIGKILL if name == "SIGKILL" else 130)
+    assert name == "SIGKILL" or error.splitlines()[-1] == (
+        "error: interrupted; finished notebooks are kept, run the same command to go on."
+    )
+    assert until(lambda: gone(int(pid.read_text())), 5)
+    pid.unlink()
+    assert committed(book) == before
+    write(book, "02_two", counting("02"))
+    run(book)
+    assert ran(capsys) == ["02_two"] and not list(book.build.glob("staging-*"))
 
 
 # --- --update -----------------------------------------------------------------------------------------------
@@ -511,36 +563,3 @@ def test_another_locale(book):
     text = (book.root / "README.md").read_text(encoding="utf-8")
     assert text.startswith("top … →") and "PT-C8" not in text.split("<!-- /ledger -->")[1]
     assert "é →" in (book.root / "notebooks" / "01_one.ipynb").read_text(encoding="utf-8")
-
-
-# --- which cells may show real data --------------------------------------------------------------------------
-
-
-def test_what_comes_from_real_data_is_found_from_the_code(book):
-    cells = [
-        "from helpers.datasets import bonn, somof",
-        "world = {n: n for n in worlds.available(dataset)}",
-        "save_figure(fig, '05_a.png')",
-        "best = max(world)",
-        "for name in best: save_figure(name, '05_b.png')",
-        "best = 1",
-        "save_figure(best, '05_c.png')",
-        "out.append(world)",
-        "save_table(out, '05_d.csv')",
-        "%matplotlib inline\nsave_figure(name, '05_e.png')",
-    ]
-    notebook = read_notebook(write(book, "05_real", *cells))
-    assert notebook.on_real_data == [False, False, True, False, True, True, False, False, True, True, False]
-    shows = {name: notebook.file_on_real_data(f"05_{name}") for name in ("a.png", "b.png", "c.png", "d.csv", "e.png")}
-    assert shows == {"a.png": False, "b.png": True, "c.png": False, "d.csv": True, "e.png": False}
-    assert notebook.file_on_real_data("05_made_up_name.png")
-    assert not read_notebook(book.named("01")).file_on_real_data("01_made_up_name.png")
-
-
-def test_this_workbook_can_be_read():
-    book = Workbook()
-    notebooks = [read_notebook(path) for path in book.notebooks()]
-    assert [n.number for n in notebooks if n.reads_records] == ["00"]
-    assert all({"profile", "dataset", "seeds"} <= set(n.parameters) for n in notebooks)
-    assert {n.number for n in notebooks if any(n.on_real_data)} >= {"01", "05", "06", "07"}
-    assert not any(any(n.on_real_data) for n in notebooks if n.number in ("02", "04"))

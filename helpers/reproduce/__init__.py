@@ -60,6 +60,10 @@ def reproduce(
     if not 1 <= jobs <= MOST_JOBS:
         raise WorkbookError(f"--jobs {jobs}: must be from 1 to {MOST_JOBS}.")
     paths = [book.named(name) for name in names] or book.notebooks()
+    if not paths:
+        raise WorkbookError(
+            f"{book.root / 'notebooks'}: holds no notebooks; reproduce works in a clone of the workbook."
+        )
     run = _Run(book, asked, jobs, fresh)
     run.read(dict.fromkeys(paths))
     book.build.mkdir(exist_ok=True)

@@ -21,7 +21,7 @@ def shared(book: Workbook, data: Iterable[str]) -> str:
     """
     packages = sorted({f"{d.name} {d.version}" for d in metadata.distributions()})
     digest = hashlib.sha256(json.dumps(packages).encode())
-    for file in [*_sorted(book.root / "helpers", "*.py"), book.root / "requirements.txt"]:
+    for file in [*_sorted(book.root / "helpers", "*.py"), *_sorted(book.root / "requirements.txt")]:
         digest.update(f"{file.relative_to(book.root).as_posix()} {content(file)}".encode())
     store = book.build / "hashes.json"
     known, seen = _known(store), {}
