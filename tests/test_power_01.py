@@ -15,13 +15,14 @@ from scipy.optimize import linear_sum_assignment
 
 from helpers import evaluation as ev
 from helpers import geometry, ledger, puppets
-from helpers.detections.filters import keep_confident
 from helpers.detections.simulated import simulate_detections
 from helpers.evaluation import mot
+from helpers.experiments import metrics
 from helpers.people import concatenate, people
 from helpers.skeleton import GROUPS, INDEX, JOINTS, OKS_SIGMAS
 from helpers.tracking import controls, track
 from helpers.tracking.frame_to_frame import FrameToFrame
+from tests.power import power
 from tests.test_evaluation import VECTORS, put_everywhere, video
 
 
@@ -30,90 +31,60 @@ def clips():
     return puppets.videos("val", n=8, render=False, labelled="all")
 
 
-def totals(clips, give, joint=0.0):
-    """(errors, objects) a video, both summed over joints, of one way to give ids."""
-    kept = [keep_confident(simulate_detections(v, 0), joint=joint) for v in clips]
-    c = ev.clear_mot(clips, [give(p, v) for p, v in zip(kept, clips)])
-    return (c.misses + c.false_positives + c.switches).sum(1), c.objects.sum(1)
+@pytest.fixture(scope="module")
+def ids(clips):
+    """What the claims about ids compare, one seed."""
+    return metrics.relabelled(clips, [0])
 
 
-def verdict(claim, a, b):
-    """The ledger's verdict on MOTA(a) − MOTA(b), over resampled videos."""
-    score = lambda pair, w: 100 * (1 - (w @ pair[0]) / (w @ pair[1]))
-    statistic = lambda w, _: score(a, w) - score(b, w)
-    n = len(a[0])
-    return ledger.Result(
-        claim, "puppets", statistic(np.ones(n), None), ledger.paired_bootstrap(statistic, n), n, 1
-    ).verdict
+def verdict(claim, compared):
+    return metrics.result(claim, compared, "puppets", 200).verdict
 
 
-def boxes(p, v):
-    return track(p, FrameToFrame(), len(v))
+def test_claims_hold(clips, ids):
+    assert verdict("PT-C7", ids) == verdict("DT-C3", ids) == verdict("O-26", metrics.necks(clips)) == ledger.HOLDS
 
 
-def test_pt_c7_holds(clips):
-    real = totals(clips, boxes)
-    assert verdict("PT-C7", totals(clips, lambda p, v: controls.constant_ids(p)), real) == "holds"
+@power("PT-C7")
+def test_fault_one_id_for_all_is_an_id_for_each(clips, monkeypatch):
+    monkeypatch.setattr(controls, "constant_ids", lambda p: p.replace(track=np.arange(len(p))))
+    assert verdict("PT-C7", metrics.relabelled(clips, [0])) == ledger.CONTRADICTED
 
 
-def test_pt_c7_turns_red_when_the_evaluator_closes_the_loophole(clips, monkeypatch):
-    real = totals(clips, boxes)
-    # Fault: ids are told apart by detection, so that one id for everybody is no longer one hypothesis.
-    compact = mot._compact_ids
-
-    def ids(track, video):
-        return np.arange(len(track)) if np.ptp(track) == 0 else compact(track, video)
-
-    monkeypatch.setattr(mot, "_compact_ids", ids)
-    assert verdict("PT-C7", totals(clips, lambda p, v: controls.constant_ids(p)), real) == "contradicted"
+@power("DT-C3")
+def test_fault_random_ids_are_secretly_the_truths(clips, monkeypatch):
+    monkeypatch.setattr(metrics, "WAYS", metrics.WAYS | {"random ids": metrics.WAYS["perfect"]})
+    assert verdict("DT-C3", metrics.relabelled(clips, [0])) == ledger.CONTRADICTED
 
 
-def test_dt_c3_holds_and_ids_that_follow_the_truth_turn_it_red(clips):
-    real = totals(clips, boxes, 0.5)
-    assert verdict("DT-C3", real, totals(clips, lambda p, v: controls.random_ids(p, 0), 0.5)) == "holds"
-    # Fault: "random" ids that are secretly the truth's.
-    assert verdict("DT-C3", real, totals(clips, lambda p, v: controls.truth_ids(p, v.people), 0.5)) == "contradicted"
-
-
-def test_dt_c3_a_tracker_one_frame_late_turns_it_red(clips, monkeypatch):
-    chance = totals(clips, lambda p, v: controls.random_ids(p, 0), 0.5)
+@power("DT-C3")
+def test_fault_a_tracker_one_frame_late(clips, monkeypatch):
     step, before = FrameToFrame.step, {}
 
     def late(self, people, image=None):
-        """Fault: a frame gets the ids of the frame before it."""
+        """A frame gets the ids of the frame before it."""
         ids, old = step(self, people, image), before.get(id(self), np.zeros(0, int))
         before[id(self)] = ids
         return np.r_[old, 100_000 + np.arange(len(ids))][: len(ids)]
 
     monkeypatch.setattr(FrameToFrame, "step", late)
-    assert verdict("DT-C3", totals(clips, boxes, 0.5), chance) == "contradicted"
+    assert verdict("DT-C3", metrics.relabelled(clips, [0])) == ledger.CONTRADICTED
 
 
-def head_ap(clips, export):
-    truth = [v.people.replace(joint_score=np.full((len(v.people), 15), 0.9)) for v in clips]
-    ap = ev.average_precision(ev.ap_samples(ev.pair_up(clips, [export(p) for p in truth])))
-    return np.nanmean(ap[[INDEX[n] for n in GROUPS["Head"]]])
+@power("O-26")
+def test_fault_a_joint_outside_the_head_is_moved(clips, monkeypatch):
+    healthy = metrics.result("O-26", metrics.necks(clips), "puppets", 50)
+    move = metrics.with_shoulder_neck
+    monkeypatch.setattr(metrics, "with_shoulder_neck", lambda p: move(p, "left_wrist"))
+    broken = metrics.result("O-26", metrics.necks(clips), "puppets", 50)
+    assert abs(broken.estimate) < healthy.estimate / 20
 
 
-def shoulder_neck(p, joint="head_bottom"):
-    left, right = INDEX["left_shoulder"], INDEX["right_shoulder"]
-    both = p.present[:, left] & p.present[:, right] & p.present[:, INDEX[joint]]
-    xy = p.xy.copy()
-    xy[both, INDEX[joint]] = (p.xy[both, left] + p.xy[both, right]) / 2
-    return p.replace(xy=xy)
-
-
-def test_o_26_holds_and_a_moved_joint_outside_the_head_turns_it_red(clips):
-    loss = head_ap(clips, lambda p: p) - head_ap(clips, shoulder_neck)
-    assert ledger.verdict(loss, (loss, loss), (0.1, None)) == "holds"
-    other = head_ap(clips, lambda p: p) - head_ap(clips, lambda p: shoulder_neck(p, "left_wrist"))
-    assert abs(other) < loss / 20
-
-
-def test_o_26_turns_red_when_the_threshold_is_lost(clips, monkeypatch):
-    put_everywhere(monkeypatch, "PCKH_THRESHOLD", 3.0)  # fault: everything near is right
-    loss = head_ap(clips, lambda p: p) - head_ap(clips, shoulder_neck)
-    assert ledger.verdict(loss, (loss, loss), (0.1, None)) == "contradicted"
+@power("O-26")
+def test_fault_the_threshold_is_lost(clips, monkeypatch):
+    put_everywhere(monkeypatch, "PCKH_THRESHOLD", 3.0)  # everything near is right
+    lost = metrics.result("O-26", metrics.necks(clips), "puppets", 50)
+    assert lost.estimate < 0.1
 
 
 @pytest.mark.parametrize(
@@ -127,7 +98,7 @@ def test_o_26_turns_red_when_the_threshold_is_lost(clips, monkeypatch):
 def test_a_fault_in_the_evaluator_moves_a_vector(name, value, monkeypatch):
     put_everywhere(monkeypatch, name, value)
     moved = 0
-    for case, (truth, predicted, *expected) in VECTORS.items():
+    for _case, (truth, predicted, *expected) in VECTORS.items():
         if name == "linear_sum_assignment":  # two hypotheses within reach, so that a choice has to be made
             predicted = concatenate([predicted, truth.replace(track=truth.track + 70, xy=truth.xy + [1, 0])])
             monkeypatch.undo()
@@ -201,7 +172,8 @@ def hand():
 @pytest.fixture(scope="module")
 def noisy(clips):
     """One clip with tracked, noisy detections; everything is kept, so that much goes wrong."""
-    return clips[1], boxes(simulate_detections(clips[1], 0), clips[1])
+    clip = clips[1]
+    return clip, track(simulate_detections(clip, 0), FrameToFrame(), len(clip))
 
 
 def poses(n, rng):
@@ -214,7 +186,7 @@ def poses(n, rng):
 def pckh_agrees(hand, _):
     rng = np.random.default_rng(0)
     found, truth = poses(6, rng).replace(present=np.ones((6, 15), bool)), poses(5, rng)
-    known = list(zip(truth.xy, truth.present, truth.head / 0.6))
+    known = list(zip(truth.xy, truth.present, truth.head / 0.6, strict=True))
     mine = [[hand.pckh_by_hand(p, *one) for one in known] for p in found.xy]
     return np.allclose(mine, geometry.pckh(found, truth))
 
@@ -222,7 +194,7 @@ def pckh_agrees(hand, _):
 def oks_agrees(hand, _):
     rng = np.random.default_rng(0)
     found, truth = poses(6, rng).replace(present=np.ones((6, 15), bool)), poses(5, rng)
-    mine = [[hand.oks_by_hand(p, g, v, 3600.0) for g, v in zip(truth.xy, truth.present)] for p in found.xy]
+    mine = [[hand.oks_by_hand(p, g, v, 3600.0) for g, v in zip(truth.xy, truth.present, strict=True)] for p in found.xy]
     return np.allclose(mine, geometry.oks(found, truth))
 
 
@@ -250,7 +222,7 @@ def mot_agrees(hand, noisy):
     clip, found = noisy
     counts = ev.clear_mot([clip], [found])
     mine = [hand.clear_mot_by_hand(hand.one_joint(clip, found, j)) for j in (0, 6, 13)]
-    return all(getattr(counts, k)[0, j] == n for j, m in zip((0, 6, 13), mine) for k, n in m.items())
+    return all(getattr(counts, k)[0, j] == n for j, m in zip((0, 6, 13), mine, strict=True) for k, n in m.items())
 
 
 def hota_agrees(hand, noisy):

@@ -83,7 +83,10 @@ def test_a_box_that_is_linked_but_not_exported_can_take_the_id():
     """What O-24 is about: at threshold 0 the unsure box takes part in linking, at 0.5 it does not."""
     found = concatenate([person(0, 0), person(1, 2), person(1, 0, score=0.3)])
     video = Video("v", (640, 90), np.ones(2, bool), nobody())
-    ids = lambda t: thresholds.exported(thresholds.link(found, video, t)).track.tolist()
+
+    def ids(t):
+        return thresholds.exported(thresholds.link(found, video, t)).track.tolist()
+
     assert ids(0.0) == [0, 1] and ids(0.5) == [0, 0]
 
 
@@ -98,8 +101,13 @@ def test_only_labelled_frames_are_linked_when_asked():
 @given(seeds, st.floats(0, 1), st.floats(-1, 4))
 def test_what_is_exported_shrinks_with_both_thresholds(seed, person_threshold, joint):
     video, found = scene(seed=seed)
-    export = lambda p, j: thresholds.exported(thresholds.link(found, video, p), j, 0.0)
-    count = lambda p, j: export(p, j).present.sum()
+
+    def export(p, j):
+        return thresholds.exported(thresholds.link(found, video, p), j, 0.0)
+
+    def count(p, j):
+        return export(p, j).present.sum()
+
     assert count(person_threshold, joint) <= min(count(0.0, joint), count(person_threshold, -np.inf))
 
 
@@ -160,7 +168,10 @@ def test_left_out_counts_labelled_people_who_have_a_joint():
 def test_best_threshold_is_that_of_exhaustion(seed, n):
     rng = np.random.default_rng(seed)
     score, right = np.round(rng.normal(size=n), 1), rng.random(n) < 0.5  # with ties
-    earns = lambda t: (2.0 * right[score >= t] - 1).sum()
+
+    def earns(t):
+        return (2.0 * right[score >= t] - 1).sum()
+
     assert earns(thresholds.best_threshold(score, right)) == max(map(earns, [*score, np.inf]))
 
 
@@ -176,7 +187,10 @@ def test_calibration_is_the_most_likely_curve(seed):
     score = rng.normal(1, 2, 300)
     right = rng.random(300) < 1 / (1 + np.exp(0.5 - 0.7 * score))
     assume(0 < right.sum() < 300)
-    loss = lambda w: np.logaddexp(0, -(2 * right - 1) * (w[0] + w[1] * score)).sum()
+
+    def loss(w):
+        return np.logaddexp(0, -(2 * right - 1) * (w[0] + w[1] * score)).sum()
+
     assert loss(thresholds.calibrate(score, right)) <= minimize(loss, [0, 0]).fun + 1e-6
 
 
@@ -292,7 +306,7 @@ def test_measures_on_printed_numbers():
     assert np.isclose(thresholds.MEASURES["DT-C2"](Printed(), chosen, None, None), 4.7)
     groups = ("Head", "Shoulder", "Elbow", "Wrist", "Hip", "Knee", "Ankle", "Total")
     before, after = (
-        Fixed(mota=m, precision=p, recall=r, mota_of_groups=dict(zip(groups, g)))
+        Fixed(mota=m, precision=p, recall=r, mota_of_groups=dict(zip(groups, g, strict=True)))
         for m, p, r, g in (
             (45.0, 75.2, 72.5, (57.2, 63.0, 44.2, 28.2, 50.9, 42.0, 23.0, 45.0)),
             (55.0, 87.9, 66.3, (61.5, 65.2, 57.0, 45.6, 54.0, 52.8, 45.3, 55.0)),

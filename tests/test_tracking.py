@@ -56,7 +56,7 @@ def test_matchers_are_those_of_brute_force(seed, n, m, limit, holes):
         rows, columns = match(cost, limit)
         assert list(rows) == sorted(set(rows)) and len(set(columns)) == len(columns)
         assert (cost[rows, columns] <= limit).all() and np.isfinite(cost[rows, columns]).all()
-    assert list(zip(*greedy(cost, limit))) == greedy_by_argmin(cost, limit)
+    assert list(zip(*greedy(cost, limit), strict=True)) == greedy_by_argmin(cost, limit)
     rows, columns = hungarian(cost, limit)
     pairs, total = best_by_brute_force(cost, limit)
     assert len(rows) == pairs and np.isclose(cost[rows, columns].sum(), total)
@@ -186,9 +186,9 @@ def walkers(n_videos=3, n_frames=12, seed=0):
 def test_oracle_association_makes_no_switches_and_is_not_beaten():
     videos = walkers()
     found = [keep_confident(simulate_detections(v, 0), 0.5, 0.5) for v in videos]
-    perfect = Runs(videos, [[controls.truth_ids(d, v.people) for d, v in zip(found, videos)]])
+    perfect = Runs(videos, [[controls.truth_ids(d, v.people) for d, v in zip(found, videos, strict=True)]])
     for cost in (costs.box_cost, costs.pck_cost, costs.joint_distance_cost):
-        tracked = [track(d, FrameToFrame(cost), len(v)) for d, v in zip(found, videos)]
+        tracked = [track(d, FrameToFrame(cost), len(v)) for d, v in zip(found, videos, strict=True)]
         assert Runs(videos, [tracked]).mota() < perfect.mota()
     constant = clear_mot(videos, [controls.constant_ids(d) for d in found])
     assert constant.switches.sum() == 0
@@ -249,7 +249,10 @@ def test_link_errors_by_hand():
     """Two people 50 px apart who swap places between frames 1 and 2."""
     p = scene([0, 50], [0, 50], [50, 0]).replace(track=[0, 1] * 3)
     video = [Video("swap", (0, 0), np.ones(3, bool), p)]
-    count = lambda gap: links.link_errors(video, gap, costs.box_cost, hungarian).tolist()
+
+    def count(gap):
+        return links.link_errors(video, gap, costs.box_cost, hungarian).tolist()
+
     assert count(1) == [[4, 2]] and count(2) == [[2, 2]] and count(3) == [[0, 0]]
     few = [Video("few", (0, 0), np.ones(3, bool), p.replace(present=np.tile(np.arange(15) < 2, (6, 1))))]
     assert links.link_errors(few, 1, costs.box_cost, hungarian).tolist() == [[0, 0]]
@@ -328,8 +331,11 @@ def test_networks_are_measured_as_evaluate_does(small_world):
     tracked = []
     for run in runs:
         kept = [keep_confident(p, 0.5, 0.3) for p in run]
-        kept = [p[v.labelled[p.frame]] for p, v in zip(kept, videos)]
-        ids = [track(p, FrameToFrame(), len(v), which=np.flatnonzero(v.labelled)) for p, v in zip(kept, videos)]
+        kept = [p[v.labelled[p.frame]] for p, v in zip(kept, videos, strict=True)]
+        ids = [
+            track(p, FrameToFrame(), len(v), which=np.flatnonzero(v.labelled))
+            for p, v in zip(kept, videos, strict=True)
+        ]
         tracked.append(evaluation.evaluate(videos, ids))
     row = whole.row()
     assert row["MOTA Total"] == pytest.approx(np.mean([s.mota for s in tracked]))  # the runs have the same objects
@@ -444,9 +450,11 @@ def test_the_oracles_order(small_world):
     """Perfect joints and ids beat perfect ids, which beat the tracker (DT's README: 55.2, 57.6, 82.9)."""
     videos, runs = small_world
     kept = [keep_confident(p, 0.5, 0.3) for p in runs[0]]
-    plain = [track(p, FrameToFrame(), len(v)) for p, v in zip(kept, videos)]
-    ids = [controls.truth_ids(p, v.people) for p, v in zip(kept, videos)]
-    joints = [controls.truth_ids(controls.truth_joints(p, v.people), v.people) for p, v in zip(kept, videos)]
+    plain = [track(p, FrameToFrame(), len(v)) for p, v in zip(kept, videos, strict=True)]
+    ids = [controls.truth_ids(p, v.people) for p, v in zip(kept, videos, strict=True)]
+    joints = [
+        controls.truth_ids(controls.truth_joints(p, v.people), v.people) for p, v in zip(kept, videos, strict=True)
+    ]
     levels = [Runs(videos, [t]).mota() for t in (plain, ids, joints)]
     assert levels[0] < levels[1] < levels[2] - 5
 
@@ -497,7 +505,9 @@ def test_boxes_without_area_are_tracked_like_any():
 
 
 def test_a_cost_that_is_not_a_number_is_refused_with_frame_and_pair():
-    broken = lambda a, b: np.array([[0.0, 1], [1, np.nan]])
+    def broken(a, b):
+        return np.array([[0.0, 1], [1, np.nan]])
+
     with pytest.raises(WorkbookError, match="frame 1: the cost of remembered person 1 and detection 1"):
         track(side_by_side(2, range(2)), FrameToFrame(broken), 2)
 

@@ -29,8 +29,9 @@ class Runs:
 
     tracked: S lists of V People, whose ids MOTA sees. found: what AP ranks, where it is more than what
     was tracked. rank: AP ranks a joint by its "box"'s score, as Detect-and-Track's export does, or by
-    that of the "joint". Counts are summed over runs and videos before ratios are taken, AP is the mean
-    over runs. One run stands for every seed. Raises WorkbookError where a run has not one People per video.
+    that of the "joint". Counts are summed over runs and videos before ratios are taken; AP and rows of
+    tables are means over runs. One run stands for every seed.
+    Raises WorkbookError where a run has not one People per video.
     """
 
     def __init__(
@@ -135,9 +136,13 @@ class Runs:
         return self._samples[run, rank]
 
     def mot_row(self) -> dict[str, float]:
-        """A row as PT-T4 and DT-T3 print it: MOTA by column group, MOTP, precision, recall."""
-        out = {f"MOTA {group}": value for group, value in self.mota_of_groups().items()}
-        return out | {"MOTP": self.motp(), "Prec": self.precision(), "Rec": self.recall()}
+        """A row as PT-T4 and DT-T3 print it: MOTA by column group, MOTP, precision, recall; means over runs."""
+        rows = []
+        for run in np.eye(self.shape[0]):
+            row = {f"MOTA {group}": value for group, value in self.mota_of_groups(None, run).items()}
+            measures = (("MOTP", self.motp), ("Prec", self.precision), ("Rec", self.recall))
+            rows.append(row | {name: measure(None, run) for name, measure in measures})
+        return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
 
     def row(self) -> dict[str, float]:
         """A row as PT-T2 and DT-T1 print it: AP, too."""
