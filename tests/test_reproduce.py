@@ -337,10 +337,12 @@ def test_each_failure_is_one_line_and_the_others_run(book, capsys):
     write(book, "03_dies", "import os; os._exit(1)")
     write(book, "04_foreign", counting("05"))
     write(book, "05_folder", counting("05"), '(out / "05_more").mkdir()')
+    write(book, "06_record", counting("06"), RECORD.format(n="06", value='"high"'))
     assert run(book) == 1
     lines = {line[:2]: line for line in capsys.readouterr().out.splitlines() if line[2:3] == "_"}
     assert "cell 3 raised ZeroDivisionError: division by zero" in lines["01"] and "failed" not in lines["02"]
     assert "its kernel died" in lines["03"] and "must start with 04_" in lines["04"] and "05_more" in lines["05"]
+    assert "06_record.json: results[0].estimate" in lines["06"]
     assert (book.build / "figures" / "01_count.csv").read_text().endswith("1.5\n")
     assert not list(book.build.glob("staging-*")) and not list((book.build / "figures").glob("05*"))
 
@@ -357,9 +359,12 @@ def test_damaged_notebooks_and_two_of_one_number_are_named_and_the_others_run(bo
     }
     for name, content in bad.items():
         (book.root / "notebooks" / f"{name}.ipynb").write_bytes(content)
+    (book.figures / "09_record.json").write_text('{"results": [{}]}')
     before = committed(book)
     assert run(book, update=True) == 1
-    lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines() if line[2:3] == "_"}
+    out = capsys.readouterr().out
+    assert "\n09_record.json: results[0].claim is missing" in out
+    lines = {line.split()[0]: line for line in out.splitlines() if line[2:3] == "_"}
     assert lines["01_one"].endswith("–") and committed(book).items() - before.items()
     for name in [*bad, "02_two"]:
         assert f"failed  {name}.ipynb: " in lines[name] and lines[name].endswith(".")
@@ -445,7 +450,7 @@ def test_a_killed_run_leaves_no_kernel_and_the_next_goes_on(book, name, capsys):
     before = committed(book)
     code = (
         "import sys, pathlib; from helpers import __main__, reproduce; "
-        f"reproduce.Workbook.__init__.__defaults__ = (pathlib.Path({str(book.root)!r}),); "
+        f"book = reproduce.Workbook(pathlib.Path({str(book.root)!r})); reproduce.Workbook = lambda: book; "
         "sys.exit(__main__.main(['reproduce', '--update']))"
     )
     process = subprocess.Popen(
@@ -493,6 +498,14 @@ def test_update_twice_changes_nothing_the_second_time(book, monkeypatch):
     assert "figures/02_old.png" not in first and "figures/03_of_another.png" in first
     write(book, "02_new", "1").unlink()
     assert run(book, update=True, fresh=True) == 0 and committed(book) == first
+
+
+def test_a_notebook_that_is_edited_while_it_runs_is_left_alone(book, capsys):
+    edit = 'path = pathlib.Path("01_one.ipynb")\npath.write_text(path.read_text().replace("# t", "# edited meanwhile"))'
+    path = write(book, "01_one", counting("01"), edit)
+    run(book, "01", update=True)
+    assert "01_one.ipynb: was edited while it ran" in capsys.readouterr().out
+    assert "# edited meanwhile" in path.read_text() and not (book.figures / "01_count.csv").exists()
 
 
 def test_update_without_the_data_keeps_what_it_cannot_compute(book, capsys, monkeypatch):

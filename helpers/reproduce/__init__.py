@@ -97,10 +97,9 @@ def _one_run_at_a_time(book: Workbook) -> Iterator[None]:
 
 def missing_here(dataset: str) -> list[str]:
     """Names, as tables write them, of the real data that a run would use and that are not found."""
-    wanted = ("somof", "bonn") if dataset == "puppets" else (dataset,)
-    out = [name for name in wanted if datasets.find(name) is None]
+    out = [name for name in _wanted(dataset) if datasets.find(name) is None]
     clip = datasets.find("bonn")
-    if "bonn" in wanted and not (clip and (clip / "derived" / f"{bonn.CLIP}_poses.json").is_file()):
+    if "bonn" in _wanted(dataset) and not (clip and (clip / "derived" / f"{bonn.CLIP}_poses.json").is_file()):
         out.append("real clip")
     return out
 
@@ -138,14 +137,16 @@ class _Run:
     def all(self, update: bool) -> int:
         """Run, gather, compare and publish; the closing table always comes."""
         running.run_until_done(self._all_notebooks())
-        notes = self._gather()
+        damaged = self._gather()
+        notes = list(damaged)
         self._closing_table()
         done = [n for name, n in self.notebooks.items() if name not in self.failed]
         comparison = self._compare(done) if self.compared else None
         if update:
             for notebook in done:
                 notes += publishing.publish(self.book, self.out, notebook, self.missing)
-            publishing.publish_ledger(self.book, self.out)
+            if not damaged:
+                publishing.publish_ledger(self.book, self.out)
         if comparison:
             _print_comparison(comparison, self.missing)
         else:
@@ -154,10 +155,10 @@ class _Run:
             )
         print(*notes, sep="\n")
         differs = bool(comparison and comparison.differ) and not update
-        return 1 if self.failed or differs else 0
+        return 1 if self.failed or damaged or differs else 0
 
     async def _all_notebooks(self) -> None:
-        common = keys.shared(self.book, [n for n in datasets.NAMES if n in _wanted(self.asked["dataset"])])
+        common = keys.shared(self.book, _wanted(self.asked["dataset"]))
         slots, ended = asyncio.Semaphore(self.jobs), {name: asyncio.Event() for name in self.notebooks}
         with tqdm(total=len(self.notebooks), unit="notebook", disable=not self.notebooks) as bar:
             await asyncio.gather(

@@ -12,7 +12,7 @@ import nbformat
 from helpers import WorkbookError, ledger
 from helpers.files import load_json, write_atomically
 from helpers.reproduce import comparing, running
-from helpers.reproduce.workbook import Notebook, Workbook
+from helpers.reproduce.workbook import Notebook, Workbook, read_notebook
 
 
 def gather_records(book: Workbook, out: Path, missing: Iterable[str]) -> None:
@@ -58,6 +58,8 @@ def publish(book: Workbook, out: Path, notebook: Notebook, missing: list[str]) -
 
     Returns one line for each thing that was kept because it may show data that are missing here.
     """
+    if read_notebook(notebook.path).content != notebook.content:
+        return [f"{notebook.path.name}: was edited while it ran and is not published; run it again."]
     kept = []
     new = {f.name: f for f in sorted((out / "figures").glob(f"{notebook.number}_*"))}
     for file in new.values():

@@ -24,8 +24,8 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 from nbformat.v4 import new_code_cell
 
-from helpers import WorkbookError, datasets
-from helpers.files import write_atomically
+from helpers import WorkbookError, datasets, ledger
+from helpers.files import load_json, write_atomically
 from helpers.reproduce import keys
 from helpers.reproduce.workbook import Notebook, Workbook
 
@@ -85,10 +85,10 @@ def _kill(client: NotebookClient) -> None:
 
 @contextlib.contextmanager
 def _signals_interrupt() -> Iterator[None]:
-    """SIGTERM and a closed terminal do what Ctrl-C does."""
+    """SIGTERM and a closed terminal do what Ctrl-C does; after `nohup` a closed terminal does nothing."""
     main = threading.current_thread() is threading.main_thread()
     signals = [getattr(signal, s) for s in ("SIGTERM", "SIGHUP") if main and hasattr(signal, s)]
-    before = {s: signal.signal(s, _interrupt) for s in signals}
+    before = {s: signal.signal(s, _interrupt) for s in signals if signal.getsignal(s) != signal.SIG_IGN}
     try:
         yield
     finally:
@@ -204,6 +204,8 @@ def _publish(task: Task, staging: Path, executed: nbformat.NotebookNode) -> list
             f"{task.notebook.path.name}: writes {', '.join(wrong)}, but it may write only files, "
             f"and their names must start with {number}_."
         )
+    for file in staging.glob("*_record.json"):
+        ledger.check_record(file.name, load_json(file))
     _store(executed, task.out / task.notebook.path.name)
     (task.out / f"{task.notebook.name}.json").unlink(missing_ok=True)
     figures = task.out / "figures"
