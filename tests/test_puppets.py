@@ -75,6 +75,24 @@ def test_splits_have_their_sizes_and_share_no_video():
     assert len({v.people.xy.tobytes() for vs in whole.values() for v in vs}) == 180
 
 
+@pytest.mark.parametrize(
+    "split, first, name, counts, sums, pixels",
+    [
+        ("train", 7, "100008_mpiinew_train", (98, 30, 300, 3292), (852199.283, 2806.846, 153543.462), (131.27, 49.35)),
+        ("val", 0, "200001_mpiinew_val", (78, 42, 209, 2623), (682481.741, 2144.060, 108926.761), (135.47, 46.09)),
+        ("test", 7, "300008_mpiinew_test", (97, 48, 388, 3545), (1014513.894, 5936.434, 226464.019), (145.15, 51.55)),
+        ("tune", 0, "100861_mpiinew_train", (63, 30, 204, 2384), (570930.219, 2380.386, 94455.208), (127.10, 46.13)),
+    ],
+)
+def test_the_world_is_the_one_that_the_shipped_networks_know(split, first, name, counts, sums, pixels):
+    """Weights, predictions and tables belong to exactly these videos: a change of the world orphans them."""
+    [video] = puppets.videos(split, n=1, first=first)
+    p = video.people
+    assert video.name == name and (len(video), video.labelled.sum(), len(p), p.present.sum()) == counts
+    assert [p.xy.sum(), p.head.sum(), np.nansum(p.box)] == pytest.approx(sums, abs=1e-3)
+    assert [video.frames[len(video) // 2].mean(), video.frames[0].std()] == pytest.approx(pixels, abs=0.02)
+
+
 def test_ground_truth_without_pixels_is_the_same(three):
     for a, b in zip(three, puppets.videos("val", render=False, **SMALL)):
         assert b.frames is None and np.array_equal(a.people.xy, b.people.xy)
