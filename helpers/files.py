@@ -10,11 +10,12 @@ import contextlib
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 from helpers import WorkbookError
 
 
-def load_json(path: str | Path):
+def load_json(path: str | Path) -> Any:
     """The content of a JSON file. Raises WorkbookError if it is missing, truncated or no JSON."""
     try:
         return json.loads(Path(path).read_bytes())

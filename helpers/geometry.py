@@ -7,12 +7,13 @@ a matcher. Notebook 01 builds PCKh and OKS by hand, notebook 06 IoU and joint di
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from helpers.people import People
 from helpers.skeleton import OKS_SIGMAS
 
 
-def box_iou(a, b) -> np.ndarray:
+def box_iou(a: ArrayLike, b: ArrayLike) -> np.ndarray:
     """Intersection over union of boxes (N, 4) and (M, 4), x1 y1 x2 y2 in pixels → (N, M) in [0, 1].
 
     Box edges are continuous coordinates, as in torchvision; Detectron adds 1 px to every side.
@@ -56,7 +57,7 @@ def pckh(a: People, b: People, threshold: float = 0.5) -> np.ndarray:
     return near.sum(-1) / np.maximum(1, b.present.sum(-1))
 
 
-def oks(a: People, b: People, area=None, sigmas=OKS_SIGMAS) -> np.ndarray:
+def oks(a: People, b: People, area: ArrayLike | None = None, sigmas: ArrayLike = OKS_SIGMAS) -> np.ndarray:
     """Object keypoint similarity (N, M) in [0, 1], the mean over b's joints of exp(−d² / 2 area (2σ)²).
 
     area (M,): pixels² of each b, its box area when not given (COCO takes the segmentation,

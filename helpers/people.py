@@ -12,6 +12,7 @@ from dataclasses import replace as dataclass_replace
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from helpers.skeleton import N_JOINTS
 
@@ -139,7 +140,7 @@ def concatenate(parts: Iterable[People]) -> People:
     return _frozen({name: np.concatenate([getattr(p, name) for p in parts]) for name in _FIELDS})
 
 
-def extent_boxes(xy, present, enlarge: float = 0.0) -> np.ndarray:
+def extent_boxes(xy: ArrayLike, present: ArrayLike, enlarge: float = 0.0) -> np.ndarray:
     """Boxes around the present joints, enlarged by a share of the extent on every side.
 
     xy (N, 15, 2), present (N, 15) → (N, 4) x1 y1 x2 y2 in pixels; NaN without joints.

@@ -8,6 +8,7 @@ on reading and on writing. Notebook 01 draws the joint sets.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 # fmt: off
 #: The 15 evaluated joints in PoseTrack'17 order, under their PoseTrack'18 names.
@@ -79,7 +80,9 @@ def joint_map(source: tuple[str, ...], target: tuple[str, ...] = JOINTS) -> np.n
     return np.array([source.index(n) if n in source else -1 for n in target])
 
 
-def convert(xy, present, source: tuple[str, ...], target: tuple[str, ...] = JOINTS):
+def convert(
+    xy: ArrayLike, present: ArrayLike, source: tuple[str, ...], target: tuple[str, ...] = JOINTS
+) -> tuple[np.ndarray, np.ndarray]:
     """Joints of one set as joints of another, by name; what the target lacks is dropped.
 
     xy: (..., S, 2) pixels; present: (..., S) bool. Returns xy (..., T, 2) and
@@ -97,7 +100,7 @@ def convert(xy, present, source: tuple[str, ...], target: tuple[str, ...] = JOIN
     return out, present[..., index] & has
 
 
-def coco_to_posetrack(xy, score):
+def coco_to_posetrack(xy: ArrayLike, score: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """COCO 17 predictions as the 15 joints, the way Detect-and-Track exports them (O-26).
 
     The neck (head_bottom) is the shoulders' mid-point, head_top is 2·nose − neck;
@@ -116,7 +119,7 @@ def coco_to_posetrack(xy, score):
     return out, out_score
 
 
-def group_means(per_joint) -> dict[str, float]:
+def group_means(per_joint: ArrayLike) -> dict[str, float]:
     """Means of a (15,) array over the published joint groups, and Total over all 15.
 
     Total is the mean of the 15 joints, not of the seven groups; NaN joints are skipped.

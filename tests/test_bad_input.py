@@ -4,6 +4,7 @@ import copy
 import errno
 import json
 import os
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -323,7 +324,7 @@ def test_an_image_that_is_missing_or_unreadable(tmp_path):
 
 def test_unknown_names_splits_and_options():
     for call in (datasets.find, datasets.missing, worlds.load, worlds.available):
-        complaint(lambda: call("posetrack19"), "'posetrack19'", "somof, bonn")
+        complaint(partial(call, "posetrack19"), "'posetrack19'", "somof, bonn")
     complaint(lambda: worlds.load("somof", "test"), "'test'", "train, val, all")
     complaint(lambda: worlds.load("bonn", size=(1, 1)), "bonn", "size")
 
@@ -413,7 +414,7 @@ class FullDisk:
     """A file on a disk without room: the first bytes still go in."""
 
     def __init__(self, path, mode):
-        self.file = open(path, mode)
+        self.file = open(path, mode)  # noqa: SIM115
 
     def __enter__(self):
         return self
@@ -468,6 +469,6 @@ def test_a_folder_that_cannot_be_made(tmp_path):
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="/dev/full: not on this system")
 def test_a_disk_that_is_really_full(monkeypatch, tmp_path):
-    monkeypatch.setattr(files, "open", lambda path, mode: open("/dev/full", mode), raising=False)
+    monkeypatch.setattr(files, "open", lambda path, mode: open("/dev/full", mode), raising=False)  # noqa: SIM115
     complaint(lambda: files.write_atomically(tmp_path / "a.json", b"x"), "a.json", "No space left")
     assert list(tmp_path.iterdir()) == []

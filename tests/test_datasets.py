@@ -47,9 +47,12 @@ def some_people(draw, frames=4):
     """People with unique tracks per frame, any joints (also none, also at the origin)."""
     tracks = [(t, k) for t in range(frames) for k in draw(st.sets(st.integers(0, 9999), max_size=3))]
     n = len(tracks)
-    numbers = lambda shape, values: np.array(
-        draw(st.lists(values, min_size=int(np.prod(shape)), max_size=int(np.prod(shape))))
-    ).reshape(shape)
+
+    def numbers(shape, values):
+        return np.array(draw(st.lists(values, min_size=int(np.prod(shape)), max_size=int(np.prod(shape))))).reshape(
+            shape
+        )
+
     if n == 0:
         return nobody()
     present = numbers((n, 15), st.booleans())

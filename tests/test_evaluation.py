@@ -194,9 +194,9 @@ def test_compat_counts_equal_motmetrics_with_the_toolkits_frames(grid):
 def test_videos_do_not_influence_one_another():
     rng = np.random.default_rng(3)
     cases = [random_case(rng, n_frames=n) for n in (3, 8, 1, 6)]
-    videos = [video(t, n) for (t, _), n in zip(cases, (3, 8, 1, 6))]
+    videos = [video(t, n) for (t, _), n in zip(cases, (3, 8, 1, 6), strict=True)]
     together = ev.clear_mot(videos, [p for _, p in cases])
-    for i, (v, (_, p)) in enumerate(zip(videos, cases)):
+    for i, (v, (_, p)) in enumerate(zip(videos, cases, strict=True)):
         alone = ev.clear_mot([v], [p])
         for f in ("objects", "misses", "false_positives", "switches", "matches", "distance"):
             np.testing.assert_allclose(getattr(together, f)[i], getattr(alone, f)[0], atol=1e-9)
@@ -216,29 +216,32 @@ def test_one_person_frame_and_zero_head_size():
 # --- AP against plain loops ----------------------------------------------------------------------
 
 
+def loop_matches(g, p):
+    """One frame: prediction → its person, and which joints (predictions, people, 15) are close."""
+    close, taken = np.zeros((len(p), len(g), 15), bool), {}
+    for a, b in np.ndindex(len(p), len(g)):
+        d = np.linalg.norm(p.xy[a] - g.xy[b], axis=1) / g.head[b]
+        close[a, b] = (d <= 0.5) & p.present[a] & g.present[b]
+    pck = close.sum(2) / np.maximum(1, g.present.sum(1))
+    for a in range(len(p) if len(g) else 0):
+        best = int(np.argmax(pck[a]))
+        pck[a, [b for b in range(len(g)) if b != best]] = 0
+    for b in range(len(g) if len(p) else 0):
+        if pck[:, b].max() > 0:
+            taken[int(np.argmax(pck[:, b]))] = b
+    return taken, close
+
+
 def loop_ap(truth, predicted, frames, j, tied_together):
-    """Papers.md 3.4 and 3.5 word by word, one frame and one person at a time."""
+    """The toolkit's AP word by word, one frame and one person at a time."""
     samples, positives = [], 0
     for t in frames:
         g, p = truth.at(t), predicted.at(t)
         positives += int(g.present[:, j].sum())
-        close = np.zeros((len(p), len(g), 15), bool)
-        for a in range(len(p)):
-            for b in range(len(g)):
-                d = np.linalg.norm(p.xy[a] - g.xy[b], axis=1) / g.head[b]
-                close[a, b] = (d <= 0.5) & p.present[a] & g.present[b]
-        pck = close.sum(2) / np.maximum(1, g.present.sum(1))
-        for a in range(len(p)):
-            best = int(np.argmax(pck[a])) if len(g) else -1
-            pck[a, [b for b in range(len(g)) if b != best]] = 0
-        taken = {}
-        for b in range(len(g)):
-            if len(p) and pck[:, b].max() > 0:
-                taken[int(np.argmax(pck[:, b]))] = b
-        for a in range(len(p)):
-            if p.present[a, j]:
-                samples.append((p.joint_score[a, j], a in taken and close[a, taken[a], j]))
-    scores, labels = np.array([s for s, _ in samples]), np.array([l for _, l in samples])
+        taken, close = loop_matches(g, p)
+        for a in np.flatnonzero(p.present[:, j]):
+            samples.append((p.joint_score[a, j], a in taken and close[a, taken[a], j]))
+    scores, labels = np.array(samples, float).T
     order = np.argsort(scores)[::-1]
     scores, labels = scores[order], labels[order]
     hits, n = np.cumsum(labels), np.arange(1, len(labels) + 1)
@@ -378,7 +381,7 @@ def loop_hota(truth, predicted, n_frames, j):
             s = np.maximum(
                 0, 1 - np.linalg.norm(g.xy[:, None, j] - p.xy[None, :, j], axis=-1) / g.head[:, None] / 0.5001
             )
-            for r, c in zip(*linear_sum_assignment(-s)):
+            for r, c in zip(*linear_sum_assignment(-s), strict=True):
                 if s[r, c] >= alpha - 1e-12:
                     key = (g.track[r], p.track[c])
                     matched[key], tp = matched.get(key, 0) + 1, tp + 1

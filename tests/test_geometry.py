@@ -73,8 +73,13 @@ def test_oks_is_pycocotools(seed, n, m):
     evaluation = coco.COCOeval.__new__(coco.COCOeval)
     evaluation.params = coco.Params("keypoints")
     evaluation.params.kpt_oks_sigmas = OKS_SIGMAS
-    flat = lambda p, i: np.concatenate([p.xy[i], 2.0 * p.present[i][:, None]], 1).ravel().tolist()
-    person = lambda p, i: {"keypoints": flat(p, i), "bbox": [0, 0, 1, 1]}
+
+    def flat(p, i):
+        return np.concatenate([p.xy[i], 2.0 * p.present[i][:, None]], 1).ravel().tolist()
+
+    def person(p, i):
+        return {"keypoints": flat(p, i), "bbox": [0, 0, 1, 1]}
+
     evaluation._dts = {(1, 1): [person(a, i) | {"score": -i} for i in range(n)]}
     evaluation._gts = {(1, 1): [person(b, k) | {"area": area[k]} for k in range(m)]}
     np.testing.assert_allclose(geometry.oks(a, b, area), evaluation.computeOks(1, 1), atol=1e-9)

@@ -4,6 +4,8 @@ The notebook's own code runs once with all faults in place. Properties of formul
 rest on no printed cell (O-1b, O-5 … O-8, O-14, O-15, O-19, O-28) have their controls in the notebook.
 """
 
+import contextlib
+
 import matplotlib
 import matplotlib.pyplot as plt
 import nbformat
@@ -98,10 +100,8 @@ def run_notebook():
         # Each claim line on its own: a fault in one must not hide the next.
         blocks = cell.source.splitlines() if cell.source.startswith("settle(") else [cell.source]
         for block in blocks:
-            try:
+            with contextlib.suppress(AssertionError):
                 exec(compile(block, "notebook 02", "exec"), space)
-            except AssertionError:
-                pass
         if "settle" in space:
             space["settle"] = take_down
     return found

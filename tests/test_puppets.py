@@ -28,7 +28,7 @@ def three():
 
 def test_the_same_call_gives_the_same_world(three):
     again = puppets.videos("val", **SMALL)
-    for a, b in zip(three, again):
+    for a, b in zip(three, again, strict=True):
         assert a.name == b.name and np.array_equal(a.people.xy, b.people.xy)
         assert np.array_equal(a.frames[5], b.frames[5])
 
@@ -94,7 +94,7 @@ def test_the_world_is_the_one_that_the_shipped_networks_know(split, first, name,
 
 
 def test_ground_truth_without_pixels_is_the_same(three):
-    for a, b in zip(three, puppets.videos("val", render=False, **SMALL)):
+    for a, b in zip(three, puppets.videos("val", render=False, **SMALL), strict=True):
         assert b.frames is None and np.array_equal(a.people.xy, b.people.xy)
 
 
@@ -112,7 +112,7 @@ def test_labelled_like_posetrack(split):
 
 
 def test_the_complete_ground_truth_holds_the_labelled_one(three):
-    for part, whole in zip(three, puppets.videos("val", labelled="all", **SMALL)):
+    for part, whole in zip(three, puppets.videos("val", labelled="all", **SMALL), strict=True):
         same = whole.people[part.labelled[whole.people.frame]]
         assert np.array_equal(same.xy, part.people.xy) and np.array_equal(same.track, part.people.track)
 
@@ -140,7 +140,7 @@ def test_people_are_well_formed(three):
         assert p.present.any(1).all() and (p.head > 0).all() and (p.track >= 0).all()
         inside = (p.xy >= 0) & (p.xy <= [width - 1, height - 1])
         assert inside.all(-1)[p.present].all() and (p.xy[~p.present] == 0).all()
-        assert len({(f, t) for f, t in zip(p.frame, p.track)}) == len(p)
+        assert len({(f, t) for f, t in zip(p.frame, p.track, strict=True)}) == len(p)
 
 
 def test_head_size_is_that_of_posetrack18(three):
@@ -217,7 +217,7 @@ def test_visibility_agrees_with_the_painters_id_map(crowd):
         inside = ((s.joints >= 0) & (s.joints <= np.array(video.size) - 1)).all(-1)
         for t in range(0, len(video), 9):
             shown = np.pad(objects(render.owners(s, t)), 2, constant_values=-9)
-            for p, j in zip(*np.nonzero(inside[:, t] & ~own[:, t])):
+            for p, j in zip(*np.nonzero(inside[:, t] & ~own[:, t]), strict=True):
                 x, y = np.rint(s.joints[p, t, j]).astype(int) + 2
                 if seen[p, t, j]:
                     exact, total = exact + (shown[y, x] == p), total + 1
@@ -292,7 +292,7 @@ def test_flow_carries_visible_joints_onto_themselves(crowd):
         seen = s.visible()
         for t in range(0, len(video) - 1, 9):
             field, owner = puppets.flow(video, t)[0], render.owners(s, t)
-            for p, j in zip(*np.nonzero(seen[:, t])):
+            for p, j in zip(*np.nonzero(seen[:, t]), strict=True):
                 x, y = np.rint(s.joints[p, t, j]).astype(int)
                 part = (owner[y, x] - 1) % render._PARTS
                 ends = scene.TORSO if part == render._TRUNK else (scene.CAPSULE_FROM[part], scene.CAPSULE_TO[part])

@@ -21,7 +21,7 @@ from helpers.skeleton import INDEX, MPII, N_JOINTS, coco_to_posetrack
 FOLDERS = {"train": ("train",), "val": ("test",), "all": ("train", "test")}
 
 
-def read_bonn(folder, split: str = "all") -> list[Video]:
+def read_bonn(folder: str | Path, split: str = "all") -> list[Video]:
     """The videos of `annolist/{train,test}/annolist.mat`; split "val" is the data set's test folder.
 
     A joint is present where it is annotated *and* flagged visible. Bonn also places occluded

@@ -7,6 +7,7 @@ the files land where the readers look for them. Notebook 00 says what they add.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 from helpers import WorkbookError
@@ -28,7 +29,7 @@ SOURCES = {
 }
 
 
-def fetch(names, folder=None) -> list[Path]:
+def fetch(names: Sequence[str], folder: str | Path | None = None) -> list[Path]:
     """Download data sets ("somof", "bonn") into folder/<name>; returns these folders.
 
     folder: None is the first of the data search path. Files that are there already and

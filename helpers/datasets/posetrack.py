@@ -17,7 +17,9 @@ from helpers.files import load_json
 from helpers.people import Video
 
 
-def read_posetrack(path, images=None, max_track: int | None = MAX_TRACK) -> list[Video]:
+def read_posetrack(
+    path: str | Path, images: str | Path | None = None, max_track: int | None = MAX_TRACK
+) -> list[Video]:
     """Videos of a folder (or one file) in the form of PoseTrack'17 or '18, told apart file by file.
 
     path: a folder of .json (or, '17 only, .mat) files, one a video, read in the order of
@@ -28,7 +30,9 @@ def read_posetrack(path, images=None, max_track: int | None = MAX_TRACK) -> list
     return _read(path, images, max_track)
 
 
-def read_posetrack18(path, images=None, max_track: int | None = MAX_TRACK) -> list[Video]:
+def read_posetrack18(
+    path: str | Path, images: str | Path | None = None, max_track: int | None = MAX_TRACK
+) -> list[Video]:
     """Videos of PoseTrack'18 JSON files: ground truth or a submission.
 
     A joint counts unless x = y = v = 0. `scores` become joint_score, NaN where there are
@@ -40,7 +44,9 @@ def read_posetrack18(path, images=None, max_track: int | None = MAX_TRACK) -> li
     return _read(path, images, max_track, wanted="'18")
 
 
-def read_posetrack17(path, images=None, max_track: int | None = MAX_TRACK) -> list[Video]:
+def read_posetrack17(
+    path: str | Path, images: str | Path | None = None, max_track: int | None = MAX_TRACK
+) -> list[Video]:
     """Videos of PoseTrack'17 files, JSON or MATLAB.
 
     Point ids 0–14 are `skeleton.JOINTS`; there is no person box, so the joints' extent +
@@ -49,7 +55,7 @@ def read_posetrack17(path, images=None, max_track: int | None = MAX_TRACK) -> li
     return _read(path, images, max_track, wanted="'17")
 
 
-def read_posetrack21(path, images=None) -> list[Video]:
+def read_posetrack21(path: str | Path, images: str | Path | None = None) -> list[Video]:
     """Videos of PoseTrack21: the '18 form, persons with a box only, and track ids of any size."""
     return _read(path, images, None, wanted="'18")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 from helpers import WorkbookError
@@ -12,7 +14,8 @@ from helpers.people import BOX_MARGIN, People, Video, extent_boxes, nobody, peop
 from helpers.skeleton import N_JOINTS
 
 
-def video17(path, content, root, max_track) -> Video:
+def video17(path: Path, content: dict, root: Path | None, max_track: int | None) -> Video:
+    """The video of a file with an `annolist`; arguments as in `make_video`."""
     entries = objects_of(path, content, "annolist")
     if not entries:
         raise WorkbookError(f"{path}: annolist is empty.")
@@ -116,7 +119,8 @@ def _ignore17(where, entry) -> list[np.ndarray]:
     return out
 
 
-def load_mat(path) -> list[dict]:
+def load_mat(path: Path) -> list[dict]:
+    """The annolist of a MATLAB file as JSON would have it. Raises WorkbookError."""
     from scipy.io import loadmat
 
     try:

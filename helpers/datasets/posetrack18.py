@@ -16,7 +16,7 @@ from helpers.people import BOX_MARGIN, People, Video, extent_boxes, nobody, peop
 from helpers.skeleton import JOINTS, joint_map
 
 
-def read_detections(path) -> list[tuple[Video, dict]]:
+def read_detections(path: str | Path) -> list[tuple[Video, dict]]:
     """Predictions in PoseTrack'18 form that need no track ids: (video, its JSON content) of every file.
 
     `people.track` is each person's place among the file's `annotations`, for `with_tracks`;
@@ -51,7 +51,8 @@ def with_tracks(content: dict, tracked: People, place: np.ndarray) -> dict:
     return content | {"annotations": annotations}
 
 
-def video18(path, content, root, max_track) -> Video:
+def video18(path: Path, content: dict, root: Path | None, max_track: int | None) -> Video:
+    """The video of a file with images, annotations and categories; arguments as in `make_video`."""
     images, annotations, categories = (
         objects_of(path, content, field) for field in ("images", "annotations", "categories")
     )
@@ -78,7 +79,8 @@ def video18(path, content, root, max_track) -> Video:
     )
 
 
-def objects_of(path, content, field) -> list[dict]:
+def objects_of(path: Path, content: dict, field: str) -> list[dict]:
+    """A field that must be a list of objects. Raises WorkbookError."""
     value = content.get(field)
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
         raise WorkbookError(f"{path}: {field} is missing or is not a list of objects.")
@@ -185,7 +187,8 @@ def _bad_numbers(path, lists, given, field, count) -> str:
     raise AssertionError("unreachable")
 
 
-def is_finite(value) -> bool:
+def is_finite(value: object) -> bool:
+    """A number that is neither infinite nor NaN."""
     try:
         return isinstance(value, (int, float)) and bool(np.isfinite(float(value)))
     except OverflowError:

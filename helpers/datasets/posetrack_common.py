@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +39,17 @@ SKELETON = (
 )
 
 
-def make_video(path, root, names, labelled, persons: People, ignore, size, max_track) -> Video:
+def make_video(
+    path: Path,
+    root: Path | None,
+    names: Sequence[str],
+    labelled: np.ndarray,
+    persons: People,
+    ignore: tuple,
+    size: tuple[int, int],
+    max_track: int | None,
+) -> Video:
+    """A video of what a file holds, with its images where root has them; `max_track` as in `read_posetrack`."""
     for t, name in enumerate(names):
         check_inside(name, path, f"image {t}: file name")
     check_tracks(path, persons, max_track)
@@ -49,7 +60,8 @@ def make_video(path, root, names, labelled, persons: People, ignore, size, max_t
     return Video(path.stem, size, labelled, persons, ignore if any(ignore) else (), frames, tuple(names))
 
 
-def check_tracks(path, persons: People, max_track) -> None:
+def check_tracks(path: Path, persons: People, max_track: int | None) -> None:
+    """Refuse an id from max_track on, and one that stands twice in a frame."""
     if len(persons) == 0:
         return
     largest = int(persons.track.max())
@@ -63,7 +75,7 @@ def check_tracks(path, persons: People, max_track) -> None:
         raise WorkbookError(f"{path}: track_id {track} occurs more than once in image {frame}.")
 
 
-def labelled_frames(where, flags, persons: People) -> np.ndarray:
+def labelled_frames(where: str, flags: Sequence, persons: People) -> np.ndarray:
     """(T,) bool from is_labeled; where that is missing (None), the frames that hold persons."""
     labelled = np.zeros(len(flags), bool)
     labelled[persons.frame] = True
@@ -74,7 +86,8 @@ def labelled_frames(where, flags, persons: People) -> np.ndarray:
     return labelled
 
 
-def ignore_regions(path, t, xs, ys) -> list[np.ndarray]:
+def ignore_regions(path: Path, t: int, xs: object, ys: object) -> list[np.ndarray]:
+    """Polygons (K, 2) in pixels of image t from the lists of their x and of their y."""
     wrong = f"{path}: images[{t}].ignore_regions_x and _y must be lists of polygons of equal length."
     if not (isinstance(xs, list) and isinstance(ys, list) and len(xs) == len(ys)):
         raise WorkbookError(wrong)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,9 @@ from helpers.people import People, Video, extent_boxes
 from helpers.skeleton import INDEX, POSETRACK18, joint_map
 
 
-def write_posetrack18(folder, videos, predictions=None, write_images: bool = False) -> list[Path]:
+def write_posetrack18(
+    folder: str | Path, videos: Iterable[Video], predictions: Sequence[People] | None = None, write_images: bool = False
+) -> list[Path]:
     """Write videos as PoseTrack'18 JSON, one file per video, which the official toolkit reads.
 
     predictions: one People per video to write in place of the ground truth, with joint

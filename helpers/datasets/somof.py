@@ -19,7 +19,7 @@ from helpers.skeleton import SOMOF, convert
 FRAMES_IN, FRAMES_OUT = 16, 14
 
 
-def read_somof(folder, split: str = "all") -> list[Video]:
+def read_somof(folder: str | Path, split: str = "all") -> list[Video]:
     """The 104 videos of `posetrack_valid_*.json`, the 16 given and the 14 following frames joined.
 
     split: "train" is the even-numbered videos, "val" the odd-numbered, "all" every one:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,12 +10,11 @@ import numpy as np
 from helpers.evaluation.assignment import linear_sum_assignment
 from helpers.evaluation.mot import pair_key
 from helpers.evaluation.pairs import Pairs, pair_up, sum_by
+from helpers.people import People, Video
 from helpers.skeleton import N_JOINTS
 
 #: Localisation thresholds of HOTA, and the distance at which its similarity reaches 0.
 HOTA_ALPHAS = np.arange(0.05, 0.99, 0.05)
-
-
 HOTA_REACH = 0.5001
 
 
@@ -32,7 +32,7 @@ class Hota:
         return 100 * self.hota.mean(0)
 
 
-def hota(truth, predictions=None, compat: bool = False) -> Hota:
+def hota(truth: Pairs | Sequence[Video], predictions: Sequence[People] | None = None, compat: bool = False) -> Hota:
     """PoseTrack21's keypoint HOTA over the whole set. Takes `Pairs`, or videos and predictions.
 
     Similarity 1 − d/0.5001, one Hungarian matching per frame and joint, a true positive
@@ -40,7 +40,7 @@ def hota(truth, predictions=None, compat: bool = False) -> Hota:
     adds the whole video's annotated joints as misses (and the reverse), as PoseTrack21's
     code does, and joints at x ≤ 0 or y ≤ 0 do not count.
     """
-    pairs = truth if isinstance(truth, Pairs) else pair_up(truth, predictions, compat, labelled=True)
+    pairs = truth if isinstance(truth, Pairs) else pair_up(truth, predictions or [], compat, labelled=True)
     present = [p.present & (p.xy > 0).all(-1) if pairs.compat else p.present for p in (pairs.truth, pairs.predicted)]
     similarity = np.maximum(0, 1 - pairs.distance / HOTA_REACH)
     if pairs.compat:

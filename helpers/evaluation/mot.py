@@ -5,6 +5,7 @@ Stepping through time happens with all videos and joints side by side.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -12,6 +13,7 @@ import numpy as np
 
 from helpers.evaluation.assignment import linear_sum_assignment
 from helpers.evaluation.pairs import PCKH_THRESHOLD, Pairs, pair_up
+from helpers.people import People, Video
 from helpers.skeleton import N_JOINTS
 
 
@@ -61,14 +63,16 @@ def recall(counts: MotCounts) -> np.ndarray:
     return 100 * _ratio(counts.matches, counts.objects)
 
 
-def clear_mot(truth, predictions=None, compat: bool = False) -> MotCounts:
+def clear_mot(
+    truth: Pairs | Sequence[Video], predictions: Sequence[People] | None = None, compat: bool = False
+) -> MotCounts:
     """CLEAR-MOT counts per video and joint. Takes `Pairs`, or videos and their predictions.
 
     A pair once matched stays together while it is valid; the others are assigned by
     least total distance; an object whose partner differs from its last one counts a
     switch. Track ids may repeat within a frame (the constant-id control needs it).
     """
-    pairs = truth if isinstance(truth, Pairs) else pair_up(truth, predictions, compat)
+    pairs = truth if isinstance(truth, Pairs) else pair_up(truth, predictions or [], compat)
     grids = _Grids(pairs)
     state = _MotState(pairs, grids)
     for t in range(grids.n_steps):
@@ -110,7 +114,7 @@ class _Grids:
         ]
         self.repeats = _repeats(self.ids[0], pairs.truth_frame) or _repeats(self.ids[1], pairs.predicted_frame)
 
-    def at(self, t: int):
+    def at(self, t: int) -> tuple[np.ndarray, ...]:
         """Videos (A,), ids (A, n) and (A, m), presence (A, n, 15) and (A, m, 15), distances (A, n, m, 15)."""
         p, frames = self.pairs, self.frames[t]
         ids, present, slots = [], [], []
@@ -136,7 +140,7 @@ def _ranges(start, stop) -> tuple[np.ndarray, np.ndarray]:
     return np.arange(len(owner)) - np.repeat(np.cumsum(size) - size, size) + start[owner], owner
 
 
-def pair_key(group, ids) -> np.ndarray:
+def pair_key(group: np.ndarray, ids: np.ndarray) -> np.ndarray:
     """One whole number for each pair of a group and an id."""
     low = ids.min(initial=0)
     return group * (ids.max(initial=0) - low + 1) + ids - low

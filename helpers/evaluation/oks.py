@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from helpers.people import People, Video
 from helpers.skeleton import OKS_SIGMAS
@@ -13,7 +14,7 @@ OKS_THRESHOLDS, RECALL_LEVELS = np.linspace(0.5, 0.95, 10), np.linspace(0, 1, 10
 MOST_DETECTIONS = 20
 
 
-def oks_ap(truth: Sequence[Video], predictions: Sequence[People], sigmas=OKS_SIGMAS) -> np.ndarray:
+def oks_ap(truth: Sequence[Video], predictions: Sequence[People], sigmas: ArrayLike = OKS_SIGMAS) -> np.ndarray:
     """Average precision at the ten OKS thresholds (10,), shares in [0, 1]; AP is their mean.
 
     COCO's rules: a frame's predictions, at most 20, take ground truths greedily in order

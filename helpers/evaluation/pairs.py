@@ -9,14 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from helpers import WorkbookError
 from helpers.people import People, Video, concatenate
 
 #: A joint is correct within this many head sizes (0.6 × head-box diagonal each).
 PCKH_THRESHOLD = 0.5
-
-
 #: What the toolkit gives a predicted joint without a score.
 MISSING_SCORE = -9999.0
 
@@ -134,7 +133,7 @@ def _without_ignored(people: People, video: Video) -> People:
     return people.replace(present=present)[~affected | present.any(1)]
 
 
-def strictly_inside(points, polygon) -> np.ndarray:
+def strictly_inside(points: ArrayLike, polygon: ArrayLike) -> np.ndarray:
     """Which points (..., 2) lie inside a closed polygon (K, 2) and not on its border; even-odd rule."""
     points, a = np.asarray(points, float), np.asarray(polygon, float)
     b = np.roll(a, -1, 0)

@@ -54,7 +54,7 @@ class Camera:
 
 
 def random_camera(
-    rng: np.random.Generator, n_frames: int, size, pan: float, shake: float, shift: float, zoom: float
+    rng: np.random.Generator, n_frames: int, size: tuple[int, int], pan: float, shake: float, shift: float, zoom: float
 ) -> Camera:
     """A camera whose movements are present with the given probabilities; strengths are random."""
     t = np.arange(n_frames)
@@ -71,4 +71,4 @@ def random_camera(
     if rng.random() < zoom:
         zoomed *= 1 + rng.uniform(0.1, 0.35) * np.sin(2 * np.pi * t / rng.uniform(90, 260) + rng.uniform(0, 2 * np.pi))
     focal = rng.uniform(0.95, 1.35) * size[0] * zoomed
-    return Camera(yaw, pitch, focal, tuple(size))
+    return Camera(yaw, pitch, focal, size)

@@ -196,7 +196,7 @@ def _kinematics(people: Choreography, place, heading, a) -> np.ndarray:
     right = np.stack([np.cos(heading), zero, -np.sin(heading)], -1)
     up = np.broadcast_to([0.0, 1.0, 0.0], forward.shape)
 
-    def swung(pitch, outward, side):
+    def swung(pitch: np.ndarray, outward: np.ndarray, side: np.ndarray) -> np.ndarray:
         """Unit vector of a limb that hangs down, swung forward and outward."""
         ahead = np.sin(pitch)[..., None] * forward - np.cos(pitch)[..., None] * up
         return np.cos(outward)[..., None] * ahead + np.sin(outward)[..., None] * side

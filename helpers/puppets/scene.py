@@ -157,7 +157,7 @@ class Scene:
         np.logical_or.at(hidden, (p, t), covered)
         return hidden
 
-    def covers(self, q, t, xy) -> np.ndarray:
+    def covers(self, q: np.ndarray, t: np.ndarray, xy: np.ndarray) -> np.ndarray:
         """Which points xy (N, K, 2) person q (N,) paints over in frame t (N,)."""
         joints = self.joints[q, t]
         limbs = near_segments(xy, joints[:, CAPSULE_FROM], joints[:, CAPSULE_TO], self.radii[q, t] + PAINT_MARGIN).any(
@@ -181,7 +181,7 @@ class Scene:
         )
 
 
-def near_segments(xy, a, b, radius) -> np.ndarray:
+def near_segments(xy: np.ndarray, a: np.ndarray, b: np.ndarray, radius: np.ndarray) -> np.ndarray:
     """(N, K, C) bool: point xy (N, K, 2) lies within radius (N, C) of segment a–b (N, C, 2)."""
     along = b - a
     length = np.maximum((along**2).sum(-1), 1e-9)
@@ -192,7 +192,7 @@ def near_segments(xy, a, b, radius) -> np.ndarray:
     return dx * dx + dy * dy <= (radius**2)[:, None]
 
 
-def inside_quad(xy, corners) -> np.ndarray:
+def inside_quad(xy: np.ndarray, corners: np.ndarray) -> np.ndarray:
     """(N, K) bool: points xy (N, K, 2) inside the convex quadrilaterals (N, 4, 2), either orientation."""
     edge = np.roll(corners, -1, 1) - corners
     side = edge[:, None, :, 0] * (xy[:, :, None, 1] - corners[:, None, :, 1]) - edge[:, None, :, 1] * (
