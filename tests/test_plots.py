@@ -1,15 +1,20 @@
 """Figures: people drawn where they are and in their colours, the same bytes every time."""
 
+import io
+from types import SimpleNamespace
+
 import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from IPython.core.formatters import DisplayFormatter
 from matplotlib.colors import to_rgb
+from PIL import Image
 
 from helpers import outputs, puppets
 from helpers.notebook import plots
 from helpers.people import Video, nobody, people
-from helpers.skeleton import GROUPS, INDEX
+from helpers.skeleton import GROUPS, INDEX, LIMBS
 
 matplotlib.use("Agg")
 
@@ -72,8 +77,8 @@ def test_filmstrip_and_frames_without_pixels():
 
 def test_forest_shows_published_in_grey_only_where_there_is_one():
     rows = [dict(name="a", estimate=1, low=0, high=2, published=0.5), dict(name="b", estimate=1, low=0, high=2)]
-    lines = plots.forest(rows, "MOTA").axes[0].lines
-    assert sum(line.get_color() == plots.PUBLISHED for line in lines) == 1
+    lines = plots.forest([*rows, rows[1] | {"published": 0.0}], "MOTA").axes[0].lines
+    assert sum(line.get_color() == plots.PUBLISHED for line in lines) == 2, "a published zero is a number, too"
 
 
 def test_figures_are_saved_only_for_the_driver_and_are_the_same_bytes(tmp_path, monkeypatch):
@@ -85,3 +90,72 @@ def test_figures_are_saved_only_for_the_driver_and_are_the_same_bytes(tmp_path, 
     outputs.save_figure(figure, "01_a.png"), outputs.save_figure(figure, "01_b.png")
     assert (tmp_path / "01_a.png").read_bytes() == (tmp_path / "01_b.png").read_bytes()
     assert not (tmp_path / "01_x.png").exists()
+
+
+def pixels(png):
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int)
+
+
+def drawn_figure():
+    (video,) = puppets.videos("val", n=1)
+    figure = plots.filmstrip(video, video.people, [0, 30])
+    figure.axes[0].plot([20, 300], [20, 150], color="red", lw=0.5)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, dpi=80, metadata={"Software": None})
+    return figure, buffer.getvalue()
+
+
+def test_a_small_picture_is_a_third_of_the_bytes_and_looks_the_same():
+    png = drawn_figure()[1]
+    small = outputs.small_png(png)
+    assert len(small) < len(png) / 2 and small == outputs.small_png(png)
+    off = np.abs(pixels(small) - pixels(png))
+    assert off.max() <= 40 and off.mean() < 5
+    white = (pixels(png) == 255).all(-1)
+    assert white.any() and (pixels(small)[white] == 255).all(), "paper stays white"
+
+
+def test_a_picture_that_would_grow_stays_as_it_is():
+    buffer = io.BytesIO()
+    Image.new("1", (3, 3)).save(buffer, "PNG")
+    assert outputs.small_png(buffer.getvalue()) == buffer.getvalue()
+
+
+def test_few_colours_stay_what_they_are():
+    image = np.zeros((60, 60, 3), np.uint8)
+    image[::2, :, 0], image[:, ::3, 2] = 200, 77
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "PNG")
+    assert np.abs(pixels(outputs.small_png(buffer.getvalue())) - image).max() <= 1
+
+
+def test_figures_in_a_notebook_are_small_pictures_and_outside_nothing_happens(monkeypatch):
+    figure = drawn_figure()[0]
+    shell = SimpleNamespace(display_formatter=DisplayFormatter(), kernel=None)
+    monkeypatch.setattr(plots, "get_ipython", lambda: shell)
+    with matplotlib.rc_context():
+        plots.style()
+    shown = shell.display_formatter.formatters["image/png"](figure)
+    assert Image.open(io.BytesIO(shown)).mode == "P"
+    monkeypatch.setattr(plots, "get_ipython", lambda: None)
+    plots.small_pictures()
+
+
+def test_the_style_keeps_to_one_size_of_dots():
+    with matplotlib.rc_context():
+        plots.style()
+        assert plt.rcParams["figure.dpi"] == 80 and not plt.rcParams["axes.spines.top"]
+
+
+@pytest.mark.parametrize("names", [False, True])
+def test_a_stick_figure_stands_upright_and_leaves_out_what_is_absent(names):
+    axis = plt.figure().gca()
+    present = np.arange(15) != INDEX["nose"]
+    plots.stick_figure(axis, plots.standing_pose(), present, names=names)
+    plots.stick_figure(axis, plots.standing_pose(), present)
+    assert axis.yaxis_inverted(), "twice drawn is not upside down"
+    dots = [line for line in axis.lines if line.get_marker() == "o"]
+    limbs = [line for line in axis.lines if line.get_color() == ".75"]
+    assert len(limbs) == 2 * sum(INDEX["nose"] not in limb for limb in LIMBS)
+    assert len(dots) == 28 and len(axis.texts) == (14 if names else 0)
+    assert not any("nose" in text.get_text() for text in axis.texts)

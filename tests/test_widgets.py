@@ -57,3 +57,25 @@ def test_whole_ranges_give_whole_numbers():
     w = widgets.Sliders(lambda a, b: np.zeros((2, 2, 3), np.uint8), a=(0, 4, 1, 2), b=(0.0, 1.0, 0.1, 0.5))
     assert type(w.sliders["a"].value) is int and type(w.sliders["b"].value) is float
     assert [s.description for s in w.children[:2]] == ["a", "b"] and w.children[2] is w.picture
+
+
+def test_a_check_moves_each_slider_there_and_back(capsys):
+    w = widgets.Sliders(lambda a, b: np.full((2, 2, 3), 10 * a + b, np.uint8), a=(0, 4, 1, 2), b=(0, 4, 1, 1))
+    w.check(a=0, b=4)
+    assert (w.sliders["a"].value, w.sliders["b"].value) == (2, 1), "they stand where they started"
+    assert capsys.readouterr().out == "the sliders move the picture, and back\n"
+    with pytest.raises(AssertionError, match="a = 2 shows the same picture"):
+        w.check(a=2)
+    with pytest.raises(KeyError):
+        w.check(c=1)
+
+
+def test_a_picture_that_does_not_come_back_fails_the_check():
+    drawn = []
+
+    def draw(t):
+        drawn.append(t)
+        return np.full((2, 2, 3), len(drawn), np.uint8)
+
+    with pytest.raises(AssertionError, match="frame back at 0"):
+        widgets.scrub(draw, 5).check(frame=3)
