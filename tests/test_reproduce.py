@@ -410,6 +410,15 @@ def test_disk_full_while_publishing_is_one_sentence(book, monkeypatch, capsys):
     assert not list(book.build.glob("staging-*"))
 
 
+def test_what_nobody_thought_of_is_one_sentence_too(book, monkeypatch, capsys):
+    async def strange(*_):
+        raise RuntimeError("two\nlines")
+
+    monkeypatch.setattr(running, "run", strange)
+    assert run(book) == 1
+    assert capsys.readouterr().out.count("cannot be run (RuntimeError two lines).") == 2
+
+
 def test_a_second_run_at_the_same_time_is_refused(book):
     book.build.mkdir()
     with reproduce._one_run_at_a_time(book), pytest.raises(WorkbookError, match="another run"):

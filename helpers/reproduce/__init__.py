@@ -186,6 +186,10 @@ class _Run:
                 await running.run(task, key)
         except WorkbookError as error:
             self.failed[name] = str(error)
+        except Exception as error:  # whatever it is, the others run and the closing table comes
+            self.failed[name] = (
+                f"{name}.ipynb: cannot be run ({' '.join([type(error).__name__, *str(error).split()])})."
+            )
         finally:
             ended[name].set()
             bar.set_postfix_str(name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -136,29 +137,16 @@ def _names(source: str) -> tuple[set[str], set[str]]:
         nodes = list(ast.walk(_parsed(source)))
     except SyntaxError:
         return set(), set()
-    names = [n for n in nodes if isinstance(n, ast.Name)]
-    loops = {
-        n.id
-        for node in nodes
-        if isinstance(node, ast.comprehension | ast.For)
-        for n in ast.walk(node.target)
-        if isinstance(n, ast.Name)
-    }
+
+    def ids(some: Iterable[ast.AST]) -> set[str]:
+        return {n.id for n in some if isinstance(n, ast.Name)}
+
+    stores = [n for n in nodes if isinstance(getattr(n, "ctx", None), ast.Store)]
+    calls = [n.value.func for n in nodes if isinstance(n, ast.Expr) and isinstance(n.value, ast.Call)]
+    # x[k] = … and x.append(…) change x without assigning it
+    changed = ids(n.value for n in (*stores, *calls) if isinstance(n, ast.Subscript | ast.Attribute))
     defined = {n.name for n in nodes if isinstance(n, ast.FunctionDef | ast.ClassDef)}
-    # x[k] = …, x.append(…) and x |= … change x without assigning it anew
-    changed = {
-        n.value.id
-        for n in nodes
-        if isinstance(n, ast.Subscript | ast.Attribute)
-        and isinstance(n.value, ast.Name)
-        and isinstance(n.ctx, ast.Store)
-    } | {
-        n.value.func.value.id
-        for n in nodes
-        if isinstance(n, ast.Expr)
-        and isinstance(n.value, ast.Call)
-        and isinstance(n.value.func, ast.Attribute)
-        and isinstance(n.value.func.value, ast.Name)
-    }
-    written = {n.id for n in names if isinstance(n.ctx, ast.Store)} | defined | changed
-    return {n.id for n in names if isinstance(n.ctx, ast.Load)} - loops, written - loops
+    targets = [n.target for n in nodes if isinstance(n, ast.comprehension | ast.For)]
+    loops = ids(n for target in targets for n in ast.walk(target))
+    read = ids(n for n in nodes if isinstance(getattr(n, "ctx", None), ast.Load))
+    return read - loops, (ids(stores) | changed | defined) - loops
