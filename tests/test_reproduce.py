@@ -271,6 +271,16 @@ def test_what_comes_from_real_data_is_found_from_the_code(book):
     assert not read_notebook(book.named("01")).file_on_real_data("01_made_up_name.png")
 
 
+def test_which_real_data_are_missing(book, monkeypatch):
+    assert reproduce.missing_here("puppets") == ["somof", "bonn", "real clip"]
+    assert reproduce.missing_here("somof") == ["somof"]
+    monkeypatch.setattr(reproduce.datasets, "find", lambda name: book.root / name)
+    assert reproduce.missing_here("puppets") == reproduce.missing_here("bonn") == ["real clip"]
+    (book.root / "bonn" / "derived").mkdir(parents=True)
+    (book.root / "bonn" / "derived" / f"{reproduce.bonn.CLIP}_poses.json").touch()
+    assert reproduce.missing_here("puppets") == []
+
+
 def test_this_workbook_can_be_read():
     book = Workbook()
     notebooks = [read_notebook(path) for path in book.notebooks()]

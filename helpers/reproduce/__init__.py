@@ -29,6 +29,7 @@ from helpers.reproduce.workbook import Notebook, Workbook, read_notebook
 
 DEFAULTS = {"profile": "laptop", "dataset": "puppets"}
 MOST_JOBS = 64
+CLIP = "real clip"  # as tables call the clip of Bonn with a real network's detections
 _LINES = 20  # of differing numbers that are printed; all are in build/
 
 
@@ -100,7 +101,7 @@ def missing_here(dataset: str) -> list[str]:
     out = [name for name in _wanted(dataset) if datasets.find(name) is None]
     clip = datasets.find("bonn")
     if "bonn" in _wanted(dataset) and not (clip and (clip / "derived" / f"{bonn.CLIP}_poses.json").is_file()):
-        out.append("real clip")
+        out.append(CLIP)
     return out
 
 
@@ -285,7 +286,10 @@ def _injected(notebook: Notebook, asked: dict) -> dict:
 def _print_comparison(c: comparing.Comparison, missing: list[str]) -> None:
     print(f"\ncompared with what is committed (equal: {comparing.TOLERANCE})")
     print(f"{c.files} tables and records regenerated: {c.equal} numbers equal, {len(c.differ)} differ")
-    print(f"{c.pictures} figures regenerated: {len(c.other_pictures)} look different (equal: {comparing.PICTURES})")
+    alike = c.pictures - len(c.other_pictures)
+    print(
+        f"{c.pictures} figures regenerated: {alike} look the same, {len(c.other_pictures)} differ ({comparing.PICTURES})"
+    )
     for head, lines in (("DIFFERENT", c.differ), ("LOOKS DIFFERENT", c.other_pictures)):
         for line in lines[:_LINES]:
             print(f"{head}: {line}")
@@ -294,7 +298,7 @@ def _print_comparison(c: comparing.Comparison, missing: list[str]) -> None:
     if c.not_here:
         print(f"could not be computed here for want of {' and '.join(missing)}:")
         print(*(f"  {line}" for line in c.not_here), sep="\n")
-        print(*(f"  {datasets.missing(n)}" for n in missing if n in datasets.NAMES), sep="\n")
+        print(*(f"  {bonn.missing_clip() if n == CLIP else datasets.missing(n)}" for n in missing), sep="\n")
 
 
 def _claims(record: Path) -> str:
