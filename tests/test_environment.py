@@ -57,7 +57,7 @@ def imported(file):
 
 
 def test_an_import_of_helpers_is_a_declared_package():
-    names = {"cv2": "opencv-python", "yaml": "pyyaml", "PIL": "pillow"}
+    names = {"cv2": "opencv-python", "yaml": "pyyaml", "PIL": "pillow", "IPython": "ipython"}
     direct = {Requirement(r).name for r in DIRECT} - {Requirement(r).name for r in EXTRAS["test"]}
     for file in (ROOT / "helpers").rglob("*.py"):
         modules = {module.split(".")[0] for module, _ in imported(file)} - sys.stdlib_module_names - {"helpers"}
