@@ -1,21 +1,19 @@
 """How many frames a second the frame-to-frame tracker links, and that its time does not grow with the video.
 
-Run `python tests/benchmarks/bench_association.py`. The bar: box IoU with the Hungarian algorithm
+Run `python -m tests.benchmarks.bench_association`. The bar: box IoU with the Hungarian algorithm
 links at least 20,000 frames a second at 10 people, on one core; with poses 10,000.
 """
 
-import sys
 import time
-from pathlib import Path
+from itertools import pairwise
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from helpers.geometry import box_iou  # noqa: E402
-from helpers.people import people  # noqa: E402
-from helpers.tracking.costs import box_cost, joint_distance_cost, oks_cost, pck_cost  # noqa: E402
-from helpers.tracking.frame_to_frame import FrameToFrame  # noqa: E402
-from helpers.tracking.matching import greedy, hungarian  # noqa: E402
+from helpers.geometry import box_iou
+from helpers.people import people
+from helpers.tracking.costs import box_cost, joint_distance_cost, oks_cost, pck_cost
+from helpers.tracking.frame_to_frame import FrameToFrame
+from helpers.tracking.matching import greedy, hungarian
 
 BAR, POSE_BAR = 20_000, 10_000
 
@@ -34,7 +32,7 @@ def frames_per_second(step, frames, repeats: int = 9) -> float:
     fastest = np.inf
     for _ in range(repeats):
         start = time.perf_counter()
-        for previous, current in zip(frames, frames[1:]):
+        for previous, current in pairwise(frames):
             step(previous, current)
         fastest = min(fastest, time.perf_counter() - start)
     return (len(frames) - 1) / fastest
@@ -52,19 +50,16 @@ def main() -> None:
             for step in (
                 lambda a, b: hungarian(1 - box_iou(a.box, b.box)),
                 lambda a, b: greedy(box_cost(a, b)),
-                lambda a, b: tracker.step(b),
+                lambda a, b, tracker=tracker: tracker.step(b),
                 lambda a, b: hungarian(pck_cost(a, b)),
                 lambda a, b: hungarian(oks_cost(a, b)),
                 lambda a, b: hungarian(joint_distance_cost(a, b)),
             )
         ]
+        met = rates[0] >= BAR and min(rates[3:]) >= POSE_BAR
+        bars = f"   bars {BAR:,} and {POSE_BAR:,}: {'met' if met else 'missed'}" if n == 10 else ""
         print(
-            f"{n:6d}  {rates[0]:16,.0f} {rates[1]:14,.0f} {rates[2]:13,.0f} {rates[3]:10,.0f} {rates[4]:10,.0f} {rates[5]:15,.0f}"
-            + (
-                f"   bars {BAR:,} and {POSE_BAR:,}: {'met' if rates[0] >= BAR and min(rates[3:]) >= POSE_BAR else 'missed'}"
-                if n == 10
-                else ""
-            )
+            f"{n:6d}  " + " ".join(f"{r:{w},.0f}" for r, w in zip(rates, (16, 14, 13, 10, 10, 15), strict=True)) + bars
         )
     frames = crowds(10)
     for length in (100, 10_000):

@@ -45,7 +45,7 @@ def in_turn(*functions, repeats=7):
     """Median seconds of each function, called one after the other."""
     seconds = [[] for _ in functions]
     for _ in range(repeats + 1):
-        for function, kept in zip(functions, seconds):
+        for function, kept in zip(functions, seconds, strict=True):
             start = time.perf_counter()
             function()
             kept.append(time.perf_counter() - start)
@@ -67,7 +67,7 @@ def main():
         }
     ] * 2
     ours, theirs = keypoint_rcnn.build(FULL), torchvisions().eval()
-    theirs.load_state_dict(dict(zip(theirs.state_dict(), ours.state_dict().values())))
+    theirs.load_state_dict(dict(zip(theirs.state_dict(), ours.state_dict().values(), strict=True)))
     theirs.roi_heads.score_thresh = 0.05
 
     @torch.inference_mode()
@@ -76,7 +76,11 @@ def main():
 
     found = in_turn(lambda: keypoint_rcnn.look(ours, frames, keep_heat=False), reference)
     print(f"inference: {found[0]:.3f} s, torchvision {found[1]:.3f} s, {found[0] / found[1]:.3f}x")
-    step = lambda model: (torch.manual_seed(0), sum(model(images, wanted).values()).backward())
+
+    def step(model):
+        torch.manual_seed(0)
+        sum(model(images, wanted).values()).backward()
+
     ours.train(), theirs.train()
     found = in_turn(lambda: step(ours), lambda: step(theirs), repeats=4)
     print(f"training step: {found[0]:.3f} s, torchvision {found[1]:.3f} s, {found[0] / found[1]:.3f}x")
@@ -84,7 +88,7 @@ def main():
         config = tubes.frame_config(tubes.SLIM) if length == 1 else replace(tubes.SLIM, frames=length)
         model = tubes.build(config)
         clip = inflate.Windows(frames, length)[0]
-        seconds = in_turn(lambda: tubes.look(model, [clip]), repeats=3)[0]
+        seconds = in_turn(lambda model=model, clip=clip: tubes.look(model, [clip]), repeats=3)[0]
         print(f"tubes of {length} frames: {seconds:.3f} s a frame")
 
 

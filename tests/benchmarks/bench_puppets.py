@@ -23,8 +23,7 @@ def best(function, repeats=5):
 def main():
     cv2.setNumThreads(1)
     six = puppets.WorldSettings(people=(6, 6))
-    make = lambda: puppets.videos("train", 20, render=False, labelled="all", settings=six)
-    truth = best(lambda: sum(map(len, make())))
+    truth = best(lambda: sum(map(len, puppets.videos("train", 20, render=False, labelled="all", settings=six))))
     made = puppets.videos("train", 3, settings=six)
     pixels = best(lambda: sum(1 for video in made for _ in video.frames))
     print(
