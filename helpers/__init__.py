@@ -3,7 +3,7 @@
 A lower floor never imports a higher one, nor one room another on its own floor; the tests read this table::
 
     12  __main__
-    11  reproduce
+    11  reproduce  making
     10  experiments  notebook
      9  tracking
      8  detections
@@ -11,8 +11,8 @@ A lower floor never imports a higher one, nor one room another on its own floor;
      6  nets  parameters
      5  worlds
      4  datasets  puppets  evaluation
-     3  geometry  heads  ledger
-     2  people  papers  weights
+     3  geometry  heads  ledger  weights
+     2  people  papers  artefacts
      1  skeleton  places  files  outputs  opencv
 """
 

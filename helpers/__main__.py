@@ -118,7 +118,28 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("names", nargs="+", choices=["somof", "bonn"], metavar="NAME", help="somof, bonn")
     p.add_argument("--to", type=Path, metavar="FOLDER", help="instead of the first folder of the data search path")
     p.set_defaults(run=_fetch)
+    for command, what in (("train", "networks anew, from scratch"), ("predict", "shipped predictions anew")):
+        p = commands.add_parser(command, help=f"make {what}, into build/")
+        p.add_argument("names", nargs="*", metavar="ID", help="as --list shows them")
+        p.add_argument("--all", action="store_true", help="everything that ships")
+        p.add_argument("--list", action="store_true", help="show what ships")
+        p.add_argument("--device", default="cpu", help="cpu (default) or cuda")
+        p.add_argument("--missing", action="store_true", help="only what is not there")
+        p.add_argument("--update", action="store_true", help="put it in the place of what ships")
+        p.set_defaults(run=_make)
     return parser
+
+
+def _make(a) -> int:
+    from helpers import making
+
+    if a.list:
+        print(making.listing())
+    elif bool(a.names) == a.all:
+        raise WorkbookError(f"{a.command}: names or --all are needed, and not both; --list shows the names.")
+    else:
+        getattr(making, a.command)(a.names, a.device, a.missing, a.update)
+    return 0
 
 
 def _reproduce(a) -> int:

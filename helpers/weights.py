@@ -1,89 +1,79 @@
-"""Weights in files: named by a hash of their configuration, loaded where they exist, else trained.
+"""Weights in files: checked against their configuration when loaded.
 
-safetensors only, never pickle; configuration, data, seed, device and date travel in the file's
-metadata. Notebooks 03 and 04 load theirs here and always evaluate again.
+safetensors only, never pickle, packed by xz; configuration, data, seed, device and date travel in
+the file's metadata. Notebooks 03, 04 and 07 load theirs here and always evaluate again.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
+import lzma
 from collections.abc import Callable
-from dataclasses import asdict, is_dataclass
+from dataclasses import MISSING, asdict, fields, is_dataclass
 from datetime import date
 from pathlib import Path
 from urllib.error import URLError
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError
+from safetensors.torch import load as tensors_of
+from safetensors.torch import save as bytes_of
 from torch import nn
 
-from helpers import WorkbookError, places
+from helpers import WorkbookError, artefacts, places
+from helpers.files import write_atomically
 
 FOLDER = places.WEIGHTS
+#: Half-precision numbers are pairs of bytes: their places are told apart, which packs them a sixth smaller.
+PACKING = [{"id": lzma.FILTER_LZMA2, "preset": 9, "lc": 0, "lp": 1, "pb": 1}]
 
 
-def configuration(**parts) -> dict:
-    """The configuration of a trained network as plain JSON: one entry a part, frozen dataclasses spelled out.
-
-    configuration(network=SLIM, recipe=Recipe(...)) → {"network": {...}, "recipe": {...}}.
-    """
-    plain = {
-        name: {"class": type(part).__name__} | asdict(part) if is_dataclass(part) else part
-        for name, part in parts.items()
-    }
+def spelled_out(config: dict) -> dict:
+    """A configuration as plain JSON: {"network": SLIM, "start": "name", …}, frozen dataclasses as their fields."""
+    plain = {name: asdict(part) if is_dataclass(part) else part for name, part in config.items()}
     return json.loads(json.dumps(plain, sort_keys=True))
-
-
-def file_name(label: str, config: dict) -> str:
-    """`label-0123456789.safetensors`, the digits being the configuration's hash."""
-    digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
-    return f"{label}-{digest[:10]}.safetensors"
 
 
 def save(path: Path, model: nn.Module, config: dict, half: bool = True, **facts) -> Path:
     """Write a model's weights whole or not at all; floats as half precision unless half=False.
 
-    facts (data, seed, device, minutes, …) go into the metadata as text, with the date.
+    config: see `spelled_out`; facts (data, seed, device, minutes, …) go into the metadata as text,
+    with the date. Raises WorkbookError where the file cannot be written.
     """
-    path = Path(path)
     tensors = {
         name: (value.half() if half and value.is_floating_point() else value).cpu().contiguous()
         for name, value in model.state_dict().items()
     }
-    metadata = {"configuration": json.dumps(config, sort_keys=True), "date": date.today().isoformat()}
-    metadata |= {name: str(value) for name, value in facts.items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        save_file(tensors, partial, metadata)
-        os.replace(partial, path)
-    except OSError as error:
-        raise WorkbookError(f"{path}: cannot be written ({error.strerror}).") from None
-    finally:
-        partial.unlink(missing_ok=True)
-    return path
+    about = {"configuration": json.dumps(spelled_out(config), sort_keys=True), "date": date.today().isoformat()}
+    about |= {name: str(value) for name, value in facts.items()}
+    write_atomically(path, packed(bytes_of(tensors, about)))
+    return Path(path)
+
+
+def packed(plain: bytes) -> bytes:
+    """A safetensors file, packed."""
+    return lzma.compress(plain, filters=PACKING)
 
 
 def metadata(path: Path) -> dict[str, str]:
     """What a weight file says about itself. Raises WorkbookError if it is missing or truncated."""
-    return _read(path, tensors=False)[1]
+    return _read(path)[1]
 
 
 def load(path: Path, model: nn.Module, config: dict) -> nn.Module:
     """Put a file's weights into a model and return it, in evaluation mode.
 
     Raises WorkbookError for a missing or truncated file, for weights of another
-    configuration (naming the first field that differs) and for tensors that do not fit.
+    configuration (naming the first field that differs) and for tensors that do not fit. A field
+    that the file does not know, because it is younger, must have its default.
     """
     tensors, facts = _read(path)
     try:
         stored = json.loads(facts["configuration"])
-    except (KeyError, json.JSONDecodeError):
+    except (KeyError, ValueError):
         raise WorkbookError(f"{path}: the metadata's configuration is missing or no JSON.") from None
-    different = _first_difference(stored, config)
+    defaults = {name: _defaults(part) for name, part in config.items() if is_dataclass(part)}
+    different = _first_difference(stored, spelled_out(config), spelled_out(defaults))
     if different:
         field, has, wanted = different
         raise WorkbookError(f"{path}: are weights of another configuration, {field} is {has!r} and not {wanted!r}.")
@@ -95,43 +85,33 @@ def load(path: Path, model: nn.Module, config: dict) -> nn.Module:
     return model.eval()
 
 
-def _read(path: Path, tensors: bool = True) -> tuple[dict, dict]:
+def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    content = artefacts.content(path)
     try:
-        with safe_open(path, "pt") as file:
-            stored = {name: file.get_tensor(name) for name in file.keys()} if tensors else {}
-            return stored, file.metadata() or {}
-    except FileNotFoundError:
-        raise WorkbookError(f"{path}: is missing.") from None
-    except (SafetensorError, OSError, ValueError) as error:
-        raise WorkbookError(f"{path}: is truncated or no weight file ({error}).") from None
+        plain = lzma.decompress(content)
+        header = json.loads(plain[8 : 8 + int.from_bytes(plain[:8], "little")])
+        return tensors_of(plain), header.get("__metadata__", {})
+    except (SafetensorError, lzma.LZMAError, EOFError, ValueError, KeyError, AttributeError, MemoryError) as error:
+        raise WorkbookError(f"{path}: is truncated or no weight file ({type(error).__name__}).") from None
 
 
-def _first_difference(stored, wanted, field: str = "configuration"):
-    if isinstance(stored, dict) and isinstance(wanted, dict):
-        for name in sorted(stored.keys() | wanted.keys()):
-            found = _first_difference(
-                stored.get(name), wanted.get(name), name if field == "configuration" else f"{field}.{name}"
-            )
-            if found:
-                return found
-        return None
-    return None if stored == wanted else (field, stored, wanted)
+def _defaults(part) -> dict:
+    plain = {f.name: f.default for f in fields(part) if f.default is not MISSING}
+    return {name: asdict(value) if is_dataclass(value) else value for name, value in plain.items()}
 
 
-def train_or_load(
-    label: str, config: dict, build: Callable[[], nn.Module], train: Callable[[nn.Module], dict], folder: Path = FOLDER
-) -> nn.Module:
-    """The trained network: from its file if there is one, else trained now and kept there.
-
-    train(model) trains in place and returns the facts for the metadata.
-    """
-    path = Path(folder) / file_name(label, config)
-    model = build()
-    if path.exists():
-        return load(path, model, config)
-    facts = train(model)
-    save(path, model, config, **facts)
-    return model.eval()
+def _first_difference(stored, wanted, defaults, name: str = "") -> tuple[str, object, object] | None:
+    """(field, stored, wanted) of the first field that differs; one that is not stored is taken from the defaults."""
+    if not (isinstance(stored, dict) and isinstance(wanted, dict)):
+        return None if stored == wanted else (name or "configuration", stored, wanted)
+    defaults = defaults if isinstance(defaults, dict) else {}
+    for field in sorted(stored.keys() | wanted.keys()):
+        spare = defaults.get(field)
+        inner = f"{name}.{field}" if name else field
+        found = _first_difference(stored.get(field, spare), wanted.get(field), spare, inner)
+        if found:
+            return found
+    return None
 
 
 def from_torchvision(load_model: Callable[[], nn.Module], what: str) -> nn.Module:
@@ -143,14 +123,11 @@ def from_torchvision(load_model: Callable[[], nn.Module], what: str) -> nn.Modul
     try:
         return load_model().eval()
     except (URLError, OSError, RuntimeError) as error:
+        reason = str(getattr(error, "reason", error)).splitlines()[0]
         raise WorkbookError(
-            f"{what}: cannot be fetched without a network ({_reason(error)}); "
+            f"{what}: cannot be fetched without a network ({reason}); "
             "the workbook's own weights in data/weights need none."
         ) from None
-
-
-def _reason(error: Exception) -> str:
-    return str(getattr(error, "reason", error)).splitlines()[0]
 
 
 def device(name: str) -> torch.device:

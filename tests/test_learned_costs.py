@@ -1,5 +1,6 @@
 """Crop features, the LSTM cost and weighted sums against oracles, hand examples and each other; bad input."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 from torchvision.models import resnet18
 
-from helpers import WorkbookError, puppets, weights, worlds
+from helpers import WorkbookError, puppets, training, weights, worlds
 from helpers.detections.filters import keep_confident
 from helpers.detections.simulated import simulate_detections
 from helpers.experiments import cost_criteria
@@ -20,7 +21,7 @@ from helpers.nets.resnet import Body, BodyConfig
 from helpers.nets.track_lstm import LstmConfig, TrackLstm
 from helpers.people import nobody, people
 from helpers.skeleton import INDEX
-from helpers.tracking import appearance, costs, lstm, track
+from helpers.tracking import appearance, costs, track
 from helpers.tracking.appearance import AppearanceCost, CropEncoder, cosine_distance
 from helpers.tracking.costs import pck_cost_of_paper, weighted
 from helpers.tracking.frame_to_frame import ConstantVelocity, FrameToFrame
@@ -207,7 +208,10 @@ def test_constant_velocity_follows_where_overlap_is_lost():
     at = [(0, 50), (3, 47), (10, 40), (22, 28), (36, 14)]
     runs = [people(frame=np.full(2, t), box=[[x, 0, x + 10, 20] for x in xs]) for t, xs in enumerate(at)]
     steady, moving = FrameToFrame(), ConstantVelocity()
-    follow = lambda tracker: [tracker.step(p).tolist() for p in runs]
+
+    def follow(tracker):
+        return [tracker.step(p).tolist() for p in runs]
+
     assert follow(moving) == [[0, 1]] * 5
     assert follow(steady)[-1] == [1, 0]
 
@@ -224,7 +228,10 @@ def step_by_hand(cell, x, h, c):
     """torch.nn.LSTM's documented equations for one layer: weights of (input, forget, cell, output) stacked."""
     w_i, w_h, b_i, b_h = cell
     i, f, g, o = np.split(w_i @ x + b_i + w_h @ h + b_h, 4)
-    sigmoid = lambda z: 1 / (1 + np.exp(-z))
+
+    def sigmoid(z):
+        return 1 / (1 + np.exp(-z))
+
     c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
     return sigmoid(o) * np.tanh(c), c
 
@@ -234,7 +241,10 @@ def test_the_network_is_its_equations(model):
     seen = rng.random((3, 4)).astype(np.float32)
     with torch.inference_mode():
         logits, (h, c) = model(torch.from_numpy(seen)[:, None])
-    value = lambda name: getattr(model.lstm, name).detach().double().numpy()
+
+    def value(name):
+        return getattr(model.lstm, name).detach().double().numpy()
+
     layers = [[value(f"{part}_l{k}") for part in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")] for k in (0, 1)]
     state = [(np.zeros(200), np.zeros(200)) for _ in layers]
     for x in seen:
@@ -275,7 +285,7 @@ def test_a_tracks_state_is_that_of_its_boxes_alone(model):
     for t in range(6):
         here = boxes(*rng.uniform(0, 80, int(rng.integers(1, 5))), frame=t)
         ids = tracker.step(here)
-        history = {i: history.get(i, []) + [box / 100] for i, box in zip(ids.tolist(), here.box)}
+        history = {i: history.get(i, []) + [box / 100] for i, box in zip(ids.tolist(), here.box, strict=True)}
         for k, i in enumerate(ids.tolist()):
             with torch.inference_mode():
                 _, (h, c) = model(torch.tensor(np.array(history[i]), dtype=torch.float32)[:, None])
@@ -332,7 +342,10 @@ def test_questions_have_one_right_answer_that_is_the_next_box(questions):
                     after = v.people[(v.people.frame == v.people.frame[k] + 1) & (v.people.track == v.people.track[k])]
                     found |= len(after) == 1 and np.allclose(after.box / scale, right[b], atol=1e-6)
             assert found
-    assert all(np.array_equal(a, b, equal_nan=True) for a, b in zip(questions.batch(5, 3, 1), questions.batch(5, 3, 1)))
+    assert all(
+        np.array_equal(a, b, equal_nan=True)
+        for a, b in zip(questions.batch(5, 3, 1), questions.batch(5, 3, 1), strict=True)
+    )
 
 
 def test_the_loss_is_the_mean_cross_entropy_of_those_who_are_there(model):
@@ -348,28 +361,25 @@ def test_the_loss_is_the_mean_cross_entropy_of_those_who_are_there(model):
     assert np.isclose(got, float(torch.stack(each).mean()), atol=1e-5)
 
 
-def test_a_short_training_learns_and_is_kept(tmp_path, monkeypatch):
-    monkeypatch.setattr(lstm, "STEPS", 60)
-    short = track_lstm.recipe
-    monkeypatch.setattr(lstm, "recipe", lambda seed=0: replace(short(seed), videos=3))
-    torch.manual_seed(7)
-    first = track_lstm.obtain(3, folder=tmp_path)
-    path = track_lstm.weight_file(3, folder=tmp_path)
-    facts = weights.metadata(path)
-    assert path.exists() and facts["seed"] == "3" and "train" in facts["data"]
-    monkeypatch.setattr(lstm, "fit", lambda *_: pytest.fail("trained again"))
-    again = track_lstm.obtain(3, folder=tmp_path)
+def test_a_short_training_learns_and_is_kept(tmp_path):
+    plan = training.stage_one(3)["lstm-box"]
+    plan = replace(plan, label="short", recipe=replace(plan.recipe, data=training.Span("train", 0, 3), steps=60))
+    first = training.obtain(plan, data=tmp_path)
+    facts = weights.metadata(training.weight_file(plan, tmp_path))
+    curve = [row["loss"] for row in json.loads(facts["log"])]
+    assert facts["seed"] == "3" and "train" in facts["data"] and np.mean(curve[-9:]) < 0.8 * np.mean(curve[:9])
+    again = training.load(plan, tmp_path)
     assert all(
-        torch.allclose(a, b, atol=1e-3) for a, b in zip(first.state_dict().values(), again.state_dict().values())
+        torch.allclose(a, b, atol=1e-3)
+        for a, b in zip(first.state_dict().values(), again.state_dict().values(), strict=True)
     )
-    assert track_lstm.weight_file(4).name != path.name != track_lstm.weight_file(3, "joints").name
 
 
 def test_the_shipped_networks_answer_questions_about_videos_they_never_saw():
     held_out = track_lstm.Questions(puppets.videos("val", n=6, render=False, labelled="all"), "box")
     right = []
     for seed in range(2):
-        net = track_lstm.obtain(seed)
+        net = training.obtain(training.stage_one(seed)["lstm-box"])
         for step in range(5):
             tracks, candidates, same = held_out.batch(40, step, 9)
             with torch.inference_mode():
@@ -426,13 +436,13 @@ class Level:
     ],
 )
 def test_rules_of_the_claims_on_given_levels(levels, verdicts):
-    linked = {name: Level(level) for name, level in zip(cost_criteria.ORDER, levels)}
+    linked = {name: Level(level) for name, level in zip(cost_criteria.ORDER, levels, strict=True)}
     got = [cost_criteria.result(c, linked, "puppets", 50).verdict for c in ("PT-C9", "PT-C10", "DT-C6", "DT-C7")]
     assert got == verdicts.split()
 
 
 def test_training_runs_are_resampled_where_the_lstm_decides():
-    linked = {name: Level(level) for name, level in zip(cost_criteria.ORDER, (55.4, 55.3, 55.2, 54.2))}
+    linked = {name: Level(level) for name, level in zip(cost_criteria.ORDER, (55.4, 55.3, 55.2, 54.2), strict=False)}
     linked["lstm"] = Level(48, 60, 48)
     result = cost_criteria.result("DT-C6", linked, "puppets", 200)
     assert result.n_seeds == 3 and result.verdict == "undecided" and result.interval[0] < -5

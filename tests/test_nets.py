@@ -1,5 +1,7 @@
 """Mask R-CNN, R-FCN, deformable convolution, inflation and tubes against torchvision and by hand."""
 
+import io
+import json
 from copy import deepcopy
 from dataclasses import replace
 
@@ -19,8 +21,8 @@ from helpers.detections import stored
 from helpers.detections.filters import box_confidence
 from helpers.evaluation.boxes import box_average_precision, box_samples, precision_recall
 from helpers.nets import inflate as inflation
-from helpers.nets import keypoint_rcnn, resnet, tubes
-from helpers.people import Video, nobody, people
+from helpers.nets import keypoint_rcnn, rcnn_parts, resnet, sampling, tubes
+from helpers.people import Video, concatenate, nobody, people
 from helpers.skeleton import FLIP, INDEX, N_JOINTS
 
 TINY_BODY = resnet.BodyConfig(18, width=8, stages=3)
@@ -155,7 +157,7 @@ def test_detections_are_torchvisions(tiny):
     ours = keypoint_rcnn.look(tiny, frames)
     with torch.inference_mode():
         theirs = tiny([keypoint_rcnn.image_tensor(f) for f in frames])
-    for a, b in zip(ours, theirs):
+    for a, b in zip(ours, theirs, strict=True):
         assert len(a.boxes) == len(b["boxes"]) > 0
         np.testing.assert_allclose(a.boxes, b["boxes"], atol=1e-3)
         np.testing.assert_allclose(a.score, b["scores"], atol=1e-5)
@@ -208,7 +210,7 @@ def test_box_confidence_gives_every_joint_its_boxs_score(tiny):
 
 def test_joints_in_given_boxes(tiny):
     frames = noise(2)
-    given_boxes = keypoint_rcnn.concatenate([someone(0, score=[0.25]), someone(1, x=60.0)])
+    given_boxes = concatenate([someone(0, score=[0.25]), someone(1, x=60.0)])
     p = keypoint_rcnn.detect(tiny, frames, boxes=given_boxes)
     np.testing.assert_allclose(p.box, given_boxes.box, atol=1e-3)
     np.testing.assert_array_equal(p.score, [0.25, 1])
@@ -232,11 +234,6 @@ def test_a_wrong_frame_is_one_sentence(tiny, frame):
         keypoint_rcnn.detect(tiny, [frame])
 
 
-def test_video_without_frames_is_one_sentence(tiny):
-    with pytest.raises(WorkbookError, match="clip: frames are missing"):
-        keypoint_rcnn.detect_video(tiny, Video("clip", (8, 8), np.ones(2, bool), nobody()))
-
-
 def test_unknown_head_is_one_sentence():
     with pytest.raises(WorkbookError, match="head 'yolo'"):
         keypoint_rcnn.build(replace(TINY, head="yolo"))
@@ -248,7 +245,10 @@ def test_paper_sized_network_is_torchvisions_keypoint_rcnn():
     """Same parameters, but 15 joints, and person against background."""
     ours = keypoint_rcnn.build(keypoint_rcnn.PAPER_R50)
     theirs = keypointrcnn_resnet50_fpn(weights=None, weights_backbone=None, num_classes=2, num_keypoints=N_JOINTS)
-    count = lambda m: sum(p.numel() for p in m.parameters() if p.ndim > 1)
+
+    def count(m):
+        return sum(p.numel() for p in m.parameters() if p.ndim > 1)
+
     assert count(ours) == count(theirs)
 
 
@@ -301,7 +301,7 @@ def test_frozen_normalisation_of_clips_is_batch_normalisation_that_stands_still(
         learns(torch.randn(2, 4, 3, 5, 6) * 3 + 1)
     learns.eval()
     fixed = nn.Sequential(deepcopy(learns[0]))
-    keypoint_rcnn.freeze_norm(fixed)
+    rcnn_parts.freeze_norm(fixed)
     clip = torch.randn(2, 4, 3, 5, 6)
     torch.testing.assert_close(fixed.train()(clip), learns(clip))
     assert not list(fixed.parameters())
@@ -312,18 +312,18 @@ def test_frozen_normalisation_of_clips_is_batch_normalisation_that_stands_still(
 def test_a_tube_network_with_frozen_normalisation_has_no_other(config):
     kinds = {type(m) for m in tubes.build(config).modules()}
     assert not any(issubclass(kind, nn.modules.batchnorm._BatchNorm) for kind in kinds)
-    assert keypoint_rcnn.FrozenBatchNorm3d in kinds
+    assert rcnn_parts.FrozenBatchNorm3d in kinds
 
 
 def test_target_leaves_out_people_without_area_and_mirrors_back():
-    both = keypoint_rcnn.concatenate([someone(), someone(w=0.0, h=0.0)])
+    both = concatenate([someone(), someone(w=0.0, h=0.0)])
     wanted = keypoint_rcnn.target(both, (128, 96))
     assert wanted["boxes"].tolist() == [[40, 20, 64, 68]]
     image = torch.rand(3, 96, 128)
-    flipped, there = keypoint_rcnn.mirrored(image, wanted)
+    flipped, there = sampling.mirrored(image, wanted)
     left, right = INDEX["left_knee"], INDEX["right_knee"]
     assert there["keypoints"][0, left, 0] == 127 - wanted["keypoints"][0, right, 0]
-    back, again = keypoint_rcnn.mirrored(flipped, there)
+    back, again = sampling.mirrored(flipped, there)
     torch.testing.assert_close(back, image)
     for name in wanted:
         torch.testing.assert_close(again[name], wanted[name])
@@ -331,10 +331,10 @@ def test_target_leaves_out_people_without_area_and_mirrors_back():
 
 def test_the_same_step_draws_the_same_frames():
     video = Video("v", (128, 96), np.ones(3, bool), someone(1), frames=noise(3))
-    first, second = (keypoint_rcnn.frame_batches([video], 2, 5) for _ in range(2))
+    first, second = (keypoint_rcnn.batches([video], TINY, 2, 5) for _ in range(2))
     a, b = first(7), second(7)
-    assert all(torch.equal(x, y) for x, y in zip(a[0], b[0]))
-    assert any(not torch.equal(x, y) for x, y in zip(a[0], first(8)[0]))
+    assert all(torch.equal(x, y) for x, y in zip(a[0], b[0], strict=True))
+    assert any(not torch.equal(x, y) for x, y in zip(a[0], first(8)[0], strict=True))
 
 
 # --- boxes ---------------------------------------------------------------------------------------
@@ -342,7 +342,7 @@ def test_the_same_step_draws_the_same_frames():
 
 def test_box_metrics_by_hand():
     """Two people; predictions by falling score: right, a second one on the same person, right, nowhere."""
-    real = keypoint_rcnn.concatenate([someone(x=0.0), someone(x=60.0)])
+    real = concatenate([someone(x=0.0), someone(x=60.0)])
     video = Video("v", (128, 96), np.ones(1, bool), real)
     box = [[0, 20, 24, 68], [1, 20, 25, 68], [60, 20, 84, 60], [100, 0, 110, 10]]
     found = people(frame=np.zeros(4, int), box=box, score=[0.9, 0.8, 0.7, 0.3])
@@ -420,7 +420,10 @@ def test_the_end_frames_get_two_thirds_per_temporal_layer():
 def test_forms_have_the_kernels_they_are_named_for():
     body = resnet.Body(TINY_BODY)
     paper, released = (inflation.inflate(body, form=f) for f in ("paper", "released"))
-    extent = lambda net, name: dict(net.named_modules())[name].kernel_size[0]
+
+    def extent(net, name):
+        return dict(net.named_modules())[name].kernel_size[0]
+
     assert paper.conv1.kernel_size == (3, 7, 7) and released.conv1.kernel_size == (1, 7, 7)
     assert extent(paper, "layer1.0.conv1") == 3 and extent(released, "layer1.0.conv1") == 1
     assert extent(paper, "layer2.0.conv1") == extent(released, "layer2.0.conv1") == 3
@@ -577,7 +580,7 @@ def test_centre_inflated_tubes_equal_the_frame_network_on_a_static_clip(loss, fo
 def test_tube_losses_train_every_part(loss):
     config = replace(TINY_TUBES, proposal_loss=loss)
     model = tubes.build(config).train()
-    truth = keypoint_rcnn.concatenate([someone(t, x=30.0 + 4 * t, track=[3]) for t in range(3)])
+    truth = concatenate([someone(t, x=30.0 + 4 * t, track=[3]) for t in range(3)])
     wanted = tubes.tube_target(truth, [0, 1, 2], (128, 96))
     losses = model([keypoint_rcnn.image_tensor(np.stack(noise(3)))], [wanted])
     assert len(losses) == 5
@@ -592,7 +595,7 @@ def test_box_losses_carry_one_over_t_and_keypoint_loss_does_not():
     frame = noise(1)[0]
     losses = []
     for model, length in ((single, 1), (triple, 3)):
-        truth = keypoint_rcnn.concatenate([someone(t, track=[0]) for t in range(length)])
+        truth = concatenate([someone(t, track=[0]) for t in range(length)])
         wanted = tubes.tube_target(truth, range(length), (128, 96))
         torch.manual_seed(3)
         with torch.no_grad():  # in evaluation mode normalisation is alike; the samplers see one seed
@@ -602,14 +605,12 @@ def test_box_losses_carry_one_over_t_and_keypoint_loss_does_not():
 
 
 def test_tube_target_joins_tracks_and_masks_absence():
-    truth = keypoint_rcnn.concatenate(
-        [someone(0, x=10.0, track=[4]), someone(2, x=30.0, track=[4]), someone(1, track=[9])]
-    )
+    truth = concatenate([someone(0, x=10.0, track=[4]), someone(2, x=30.0, track=[4]), someone(1, track=[9])])
     wanted = tubes.tube_target(truth, [0, 1, 2], (128, 96))
     assert wanted["visible"].tolist() == [[True, False, True], [False, True, False]]
     assert wanted["tubes"][0, :, 0].tolist() == [10, 10, 30] and wanted["keypoints"][0, 1].abs().sum() == 0
     assert wanted["tubes"][1, :, 0].tolist() == [40, 40, 40]
-    clip, mirror = tubes.mirrored(torch.rand(9, 96, 128), wanted)
+    _clip, mirror = sampling.mirrored(torch.rand(9, 96, 128), wanted)
     assert mirror["tubes"][0, 0].tolist() == [128 - 34, 20, 128 - 10, 68]
     np.testing.assert_allclose(mirror["keypoints"][0, 0, :, 0], 127 - wanted["keypoints"][0, 0, FLIP, 0])
 
@@ -696,5 +697,155 @@ def test_broken_predictions_are_one_sentence(tmp_path):
         stored.load(tmp_path / "none.npz")
     with pytest.raises(WorkbookError, match="the video b is not among them"):
         stored.of_videos({"a": nobody()}, ["b"])
-    with pytest.raises(ValueError, match="outside its box"):
+    with pytest.raises(WorkbookError, match=r"p\.npz: a joint is absent or outside its box"):
         stored.save(path, {"a": someone().replace(xy=someone().xy + 100)})
+
+
+def test_predictions_far_out_and_late_come_back_exactly(tmp_path):
+    """A frame of 1920 × 1080 pixels and more, and videos of more than 65,535 frames."""
+    box = [[1200, 100, 1500.5, 800], [-3000, -40, 40000, 70000.25]]
+    wide = people(frame=[4, 70_000], box=box, score=[0.5, 1.0])
+    back = stored.load(stored.save(tmp_path / "p.npz", {"a": wide}))[0]["a"]
+    np.testing.assert_array_equal(back.box, box)
+    assert back.frame.tolist() == [4, 70_000]
+    rng = np.random.default_rng(0)
+    found = _random_detections(6, 1, 900.0)
+    shift = rng.integers(1000, 3000, (6, 2)).astype(float)
+    moved = found.replace(
+        box=found.box + np.tile(shift, 2), xy=found.xy + shift[:, None], joint_score=40 * found.joint_score
+    )
+    back = stored.load(stored.save(tmp_path / "q.npz", {"a": moved}))[0]["a"]
+    np.testing.assert_allclose(back.box, moved.box, atol=1 / 64 + 1e-9)
+    np.testing.assert_allclose(back.joint_score, moved.joint_score, atol=1 / 32 + 1e-9)
+    assert np.abs(back.xy - moved.xy).max() < 1 / 16
+
+
+def test_bytes_apart_come_back_for_every_width():
+    for values in ([-128, 127], [-129, 5], [32767, 32768], [2**31 - 1, -(2**31)], [2**31], []):
+        planes = stored._planes(np.array(values, np.int64))
+        assert stored._unplaned(planes).tolist() == values if values else len(planes) == 1
+    assert [len(stored._planes(np.array([v]))) for v in (127, 128, 32767, 32768, 2**31)] == [1, 2, 2, 4, 8]
+
+
+@pytest.mark.parametrize(
+    "change, word",
+    [
+        ({"box": [[0, 0, np.nan, 5]]}, "a box is not a number"),
+        ({"box": [[0, 0, np.inf, 5]]}, "a box is not a number"),
+        ({"score": [1.5]}, "a score is not in"),
+        ({"score": [np.nan]}, "a score is not in"),
+        ({"frame": [10_000_001]}, "a frame is beyond"),
+    ],
+)
+def test_what_a_file_cannot_hold_is_refused(tmp_path, change, word):
+    fields = {"frame": [0], "box": [[0, 0, 5, 6]], "score": [0.5]} | change
+    with pytest.raises(WorkbookError, match=rf"p\.npz: {word}.*, which a file of predictions cannot hold\.$"):
+        stored.save(tmp_path / "p.npz", {"a": people(**fields)})
+    assert not list(tmp_path.iterdir())
+
+
+def test_predictions_of_the_first_layout_are_read(tmp_path):
+    """Whole numbers side by side, joints last: what files held before bytes were told apart."""
+    box, place = np.array([[0, 0, 320, 640]], np.int16), np.full((1, 15, 2), 3, np.uint16)
+    about = {"facts": {"seed": 1}, "videos": {"a": 1}}
+    np.savez(
+        tmp_path / "old.npz",
+        frame=np.array([7], np.uint16),
+        box=box,
+        score=np.array([65535], np.uint16),
+        cells=np.array([[10, 20]], np.uint16),
+        place=place,
+        logit=np.full((1, 15), 24, np.int16),
+        about=np.frombuffer(json.dumps(about).encode(), np.uint8),
+    )
+    kept, facts = stored.load(tmp_path / "old.npz")
+    back = kept["a"]
+    assert facts == {"seed": 1} and back.frame.tolist() == [7] and back.box.tolist() == [[0, 0, 10, 20]]
+    assert (back.xy == 3.5).all() and (back.joint_score == 1.5).all() and back.score.tolist() == [1.0]
+
+
+def _npz_with(tmp_path, about=None, **changes):
+    found = _random_detections(3, 0)
+    content = stored.packed({"a": found}, {})
+    with np.load(io.BytesIO(content)) as file:
+        arrays = {name: file[name] for name in file.files} | changes
+    if about is not None:
+        arrays["about"] = np.frombuffer(json.dumps(about).encode(), np.uint8)
+    (tmp_path / "p.npz").write_bytes(stored._npz(arrays))
+    return tmp_path / "p.npz"
+
+
+@pytest.mark.parametrize(
+    "about",
+    [
+        {"facts": {}, "videos": {"a": 2}},
+        {"facts": {}, "videos": {"a": 4}},
+        {"facts": {}, "videos": {"a": 5, "b": -2}},
+        {"facts": {}, "videos": {"a": "x"}},
+        {"facts": {}, "videos": 3},
+        {"facts": 3, "videos": {"a": 3}},
+        {},
+        [],
+    ],
+)
+def test_counts_that_do_not_add_up_are_one_sentence(tmp_path, about):
+    with pytest.raises(WorkbookError, match=r"p\.npz: is truncated or no file of predictions \(\w+\)\.$"):
+        stored.load(_npz_with(tmp_path, about))
+
+
+def test_numbers_that_cannot_be_are_one_sentence(tmp_path):
+    far = stored._planes(np.array([0, 1, 10**9]))
+    nobody_there = np.zeros((1, 3, 2), np.uint8)
+    for change in ({"frame": far}, {"cells": nobody_there}, {"box": far}, {"extra": far}):
+        with pytest.raises(WorkbookError, match=r"p\.npz: is truncated or no file"):
+            stored.load(_npz_with(tmp_path, **change))
+    nested = {"frame": far, "about": np.frombuffer(b"[" * 100_000, np.uint8)}
+    (tmp_path / "p.npz").write_bytes(stored._npz(nested))
+    with pytest.raises(WorkbookError, match=r"RecursionError"):
+        stored.load(tmp_path / "p.npz")
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(0, 10**9), st.integers(0, 255))
+def test_any_damaged_byte_is_one_sentence_or_harmless(tmp_path_factory, place, value):
+    """Zip members that are encrypted, of another method or version, shapes beyond memory, and whatever else."""
+    path = tmp_path_factory.mktemp("d") / "p.npz"
+    content = bytearray(_DAMAGED)
+    content[place % len(content)] = value
+    path.write_bytes(content)
+    try:
+        stored.load(path)
+    except WorkbookError as error:
+        assert str(error).endswith(").") and "\n" not in str(error)
+
+
+_DAMAGED = stored.packed({"a": _random_detections(2, 0)}, {})
+
+
+# --- order, clips and slices -------------------------------------------------------------------------
+
+
+def test_scores_of_a_clip_are_those_of_all_its_frames():
+    """Objectness and class come from the mean over time, not from the centre frame (DT §3.2)."""
+    model = sharper(tubes.build(TINY_TUBES))
+    features = torch.randn(1, 32, 3, 12, 16)
+    later = features.clone()
+    later[:, :, 2] = torch.randn(1, 32, 12, 16)  # the last frame alone is another
+    head = model.head.layers["scores"]
+    x = torch.relu(model.head.layers["conv"](features))
+    by_hand = head(x).mean(2)[0].reshape(-1, 2, 12 * 16).transpose(0, 2).transpose(1, 2)
+    scores, _ = model.head(features)
+    with torch.no_grad():
+        torch.testing.assert_close(scores[0].reshape(12 * 16, -1, 2), by_hand.reshape(12 * 16, -1, 2), msg="mean")
+        tube = [torch.tensor([[[8.0, 8, 60, 70]] * 3])]
+        logits = [model.classify(f, tube)[0] for f in (features, later)]
+        each = [model.classify(features[:, :, [t] * 3], tube)[0] for t in range(3)]
+    assert (logits[0] - logits[1]).abs().max() > 1e-3
+    torch.testing.assert_close(logits[0], torch.stack(each).mean(0), atol=1e-4, rtol=1e-4)
+
+
+def test_tubes_of_equal_scores_stay_in_their_order():
+    same = torch.tensor([[[0.0, 0, 10, 10]], [[0.0, 0, 10, 10]], [[50.0, 50, 60, 60]]] * 20)
+    assert tubes.tube_nms(same, torch.ones(60), 0.5).tolist() == [0, 2]
+    half = torch.tensor([[[0.0, 0, 10, 10]], [[0.0, 0, 10, 5]]])  # an overlap of exactly one half stays
+    assert tubes.tube_nms(half, torch.tensor([0.9, 0.8]), 0.5).tolist() == [0, 1]

@@ -1,23 +1,26 @@
 """Weights by configuration, refused when another's or broken; training that resumes where it stopped."""
 
+import itertools
 import json
-from dataclasses import replace
-from pathlib import Path
+import lzma
+from dataclasses import dataclass, replace
 from urllib.error import URLError
 
 import numpy as np
 import pytest
 import torch
-from safetensors import safe_open
+from safetensors.torch import load as tensors
 from torch import nn
 
-from helpers import WorkbookError, puppets, training, weights
+from helpers import WorkbookError, artefacts, files, making, puppets, training, weights
 from helpers.detections import predicting, stored
-from helpers.nets import keypoint_rcnn, resnet, tubes
-from helpers.training import Recipe, fit, obtain, rate_at, stage_one
+from helpers.nets import keypoint_rcnn, resnet, track_lstm, tubes
+from helpers.nets.registry import NETWORKS, module_of
+from helpers.people import Video, concatenate, people
+from helpers.training import Plan, Recipe, Span, fit, obtain, rate_at, stage_one
 
-RECIPE = Recipe("numbers", videos=1, steps=40, rate=0.05, warm_up=5)
-CONFIG = weights.configuration(network=keypoint_rcnn.SLIM, recipe=RECIPE)
+RECIPE = Recipe(Span("train", 0, 1), steps=40, rate=0.05, warm_up=5)
+CONFIG = {"network": keypoint_rcnn.SLIM, "recipe": RECIPE}
 
 
 def blank_line() -> nn.Module:
@@ -37,79 +40,81 @@ def fits_a_sine(model, step):
 # --- files --------------------------------------------------------------------------------------
 
 
-def test_a_name_is_a_hash_of_everything_in_the_configuration():
-    name = weights.file_name("net", CONFIG)
-    assert name == weights.file_name("net", json.loads(json.dumps(CONFIG)))
-    others = [
-        weights.configuration(network=replace(keypoint_rcnn.SLIM, channels=65), recipe=RECIPE),
-        weights.configuration(network=keypoint_rcnn.SLIM, recipe=replace(RECIPE, seed=1)),
-        weights.configuration(network=keypoint_rcnn.SLIM),
-    ]
-    assert len({name, *(weights.file_name("net", c) for c in others)}) == 4
+@dataclass(frozen=True)
+class Net:
+    width: int = 3
+
+
+@dataclass(frozen=True)
+class YoungerNet:
+    width: int = 3
+    depth: int = 2
+    body: resnet.BodyConfig = resnet.BodyConfig()
+
+
+def test_a_new_field_with_its_default_orphans_nothing_and_another_value_does(tmp_path):
+    path = weights.save(tmp_path / "a.safetensors.xz", line(), {"network": Net(), "start": ""})
+    weights.load(path, blank_line(), {"network": YoungerNet(), "start": ""})  # a class by another name, too
+    for other, field in ((YoungerNet(depth=3), "depth"), (YoungerNet(width=4), "width")):
+        with pytest.raises(WorkbookError, match=rf"network\.{field} is \d and not \d"):
+            weights.load(path, blank_line(), {"network": other, "start": ""})
+    with pytest.raises(WorkbookError, match=r"network\.body\.depth is 50 and not 18"):
+        weights.load(path, blank_line(), {"network": YoungerNet(body=resnet.BodyConfig(18)), "start": ""})
+    with pytest.raises(WorkbookError, match="start is '' and not 'another-0'"):
+        weights.load(path, blank_line(), {"network": Net(), "start": "another-0"})
+    path = weights.save(path, line(), {"network": YoungerNet(), "start": ""})
+    with pytest.raises(WorkbookError, match=r"network\.body"):  # a field that is gone
+        weights.load(path, blank_line(), {"network": Net(), "start": ""})
 
 
 def test_what_is_saved_is_loaded_with_its_facts(tmp_path):
     model = line()
-    path = weights.save(tmp_path / "a.safetensors", model, CONFIG, half=False, seed=3, device="cpu")
+    path = weights.save(tmp_path / "a.safetensors.xz", model, CONFIG, half=False, seed=3, device="cpu")
     other = weights.load(path, blank_line(), CONFIG)
-    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), other.parameters()))
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), other.parameters(), strict=True))
     facts = weights.metadata(path)
     assert facts["seed"] == "3" and facts["date"].startswith("20") and not other.training
-    assert json.loads(facts["configuration"]) == CONFIG
-    assert [p.name for p in tmp_path.iterdir()] == ["a.safetensors"]
+    assert json.loads(facts["configuration"]) == weights.spelled_out(CONFIG)
+    assert [p.name for p in tmp_path.iterdir()] == ["a.safetensors.xz"]
 
 
 def test_half_precision_stores_half_and_loads_float(tmp_path):
     model = line()
-    path = weights.save(tmp_path / "a.safetensors", model, CONFIG)
-    with safe_open(path, "pt") as file:
-        assert file.get_tensor("0.weight").dtype == torch.float16
+    path = weights.save(tmp_path / "a.safetensors.xz", model, CONFIG)
+    assert tensors(lzma.decompress(path.read_bytes()))["0.weight"].dtype == torch.float16
     loaded = weights.load(path, blank_line(), CONFIG)[0].weight
     torch.testing.assert_close(loaded, model[0].weight, rtol=1e-3, atol=1e-4)
 
 
 def test_weights_of_another_configuration_are_refused_by_name(tmp_path):
-    path = weights.save(tmp_path / "a.safetensors", line(), CONFIG)
-    other = weights.configuration(network=replace(keypoint_rcnn.SLIM, channels=65), recipe=RECIPE)
-    with pytest.raises(WorkbookError, match=r"a\.safetensors: .*network\.channels is 64 and not 65"):
+    path = weights.save(tmp_path / "a.safetensors.xz", line(), CONFIG)
+    other = CONFIG | {"network": replace(keypoint_rcnn.SLIM, channels=65)}
+    with pytest.raises(WorkbookError, match=r"a\.safetensors\.xz: .*network\.channels is 64 and not 65"):
         weights.load(path, line(), other)
 
 
 def test_tensors_that_do_not_fit_are_refused_by_name(tmp_path):
-    path = weights.save(tmp_path / "a.safetensors", line(), CONFIG)
-    with pytest.raises(WorkbookError, match=r"a\.safetensors: the tensor 3\.weight"):
+    path = weights.save(tmp_path / "a.safetensors.xz", line(), CONFIG)
+    with pytest.raises(WorkbookError, match=r"a\.safetensors\.xz: the tensor 3\.weight"):
         weights.load(path, nn.Sequential(nn.Linear(1, 4), nn.Tanh(), nn.Dropout(), nn.Linear(4, 2)), CONFIG)
 
 
 @pytest.mark.parametrize("keep", [0, 4, 40, -1])
 def test_a_truncated_file_is_one_sentence(tmp_path, keep):
-    path = weights.save(tmp_path / "a.safetensors", line(), CONFIG)
+    path = weights.save(tmp_path / "a.safetensors.xz", line(), CONFIG)
     path.write_bytes(path.read_bytes()[:keep])
-    with pytest.raises(WorkbookError, match=r"a\.safetensors: is truncated"):
+    with pytest.raises(WorkbookError, match=r"a\.safetensors\.xz: is truncated"):
         weights.load(path, line(), CONFIG)
 
 
 def test_missing_files_and_files_without_configuration(tmp_path):
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     with pytest.raises(WorkbookError, match="is missing"):
         weights.load(tmp_path / "none.safetensors", line(), CONFIG)
-    save_file(line().state_dict(), tmp_path / "bare.safetensors")
+    (tmp_path / "bare.safetensors").write_bytes(weights.packed(save(line().state_dict())))
     with pytest.raises(WorkbookError, match="configuration is missing"):
         weights.load(tmp_path / "bare.safetensors", line(), CONFIG)
-
-
-def test_train_once_then_load(tmp_path):
-    calls = []
-
-    def train(model):
-        calls.append(1)
-        nn.init.constant_(model[0].weight, 2.0)
-        return {"seed": 0}
-
-    first = weights.train_or_load("net", CONFIG, line, train, tmp_path)
-    second = weights.train_or_load("net", CONFIG, line, train, tmp_path)
-    assert calls == [1] and (second[0].weight == 2).all() and not first.training and not second.training
 
 
 def test_published_weights_without_a_network_are_one_sentence():
@@ -127,7 +132,7 @@ def test_published_weights_without_a_network_are_one_sentence():
 def test_the_loss_falls_and_the_log_has_every_step():
     log = fit(line(), fits_a_sine, RECIPE)
     assert len(log) == 40 and log[-1]["square"] < 0.5 * log[0]["square"]
-    assert all(b["seconds"] >= a["seconds"] for a, b in zip(log, log[1:]))
+    assert all(b["seconds"] >= a["seconds"] for a, b in itertools.pairwise(log))
 
 
 def test_a_seed_gives_one_result_and_another_seed_another():
@@ -153,7 +158,9 @@ def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(tmp_path):
         fit(parts, fits_a_sine, RECIPE, checkpoint=tmp_path / "run.pt", every=5, report=stop)
     fresh = blank_line()
     log = fit(fresh, fits_a_sine, RECIPE, checkpoint=tmp_path / "run.pt", every=5)
-    assert len(log) == 40 and all(torch.equal(a, b) for a, b in zip(whole.parameters(), fresh.parameters()))
+    assert len(log) == 40 and all(
+        torch.equal(a, b) for a, b in zip(whole.parameters(), fresh.parameters(), strict=True)
+    )
 
 
 def test_a_checkpoint_of_another_recipe_or_a_broken_one_is_refused(tmp_path):
@@ -174,7 +181,7 @@ def test_a_loss_that_is_not_finite_stops_in_one_sentence():
 def test_the_rate_warms_up_and_falls():
     rates = [rate_at(RECIPE, s) for s in range(RECIPE.steps)]
     assert rates[0] == pytest.approx(0.01) and max(rates) == rates[4] == pytest.approx(0.05)
-    assert all(a >= b for a, b in zip(rates[4:], rates[5:])) and rates[-1] < 0.1 * RECIPE.rate
+    assert all(a >= b for a, b in itertools.pairwise(rates)) and rates[-1] < 0.1 * RECIPE.rate
 
 
 def test_a_gpu_that_is_not_there_is_one_sentence(monkeypatch):
@@ -185,39 +192,242 @@ def test_a_gpu_that_is_not_there_is_one_sentence(monkeypatch):
         fit(line(), fits_a_sine, RECIPE, device="tpu")
 
 
+# --- training-time sampling -----------------------------------------------------------------------
+
+
+def drawn_by(label, seed, videos, steps=range(40), **changes):
+    plan = stage_one(seed)[label]
+    network = replace(plan.network, **changes)
+    draw = module_of(network).batches(videos, network, 4, plan.recipe.seed)
+    return [draw(step) for step in steps]
+
+
+@pytest.fixture(scope="module")
+def small_videos():
+    """Three videos of six frames whose pixels say which video and frame they are; frames 1 to 3 are labelled."""
+    truth = puppets.videos("train", n=1, render=False)[0].people
+    truth = truth[truth.frame == truth.frame[0]]
+    out = []
+    for v in range(3):
+        frames = [np.full((18, 32, 3), 20 * v + t, np.uint8) for t in range(6)]
+        frames = [np.concatenate([f[:, :16], f[:, 16:] + 100], 1) for f in frames]  # the right half is brighter
+        people = concatenate([truth.replace(frame=np.full(len(truth), t)) for t in range(1, 4)])
+        people = people.replace(box=np.tile([2.0, 2, 10, 12], (len(people), 1)))
+        out.append(Video(f"v{v}", (32, 18), np.isin(np.arange(6), [1, 2, 3]), people, frames=frames))
+    return out
+
+
+def what(image, t=0):
+    """(video, frame, mirrored?) of an image drawn from `small_videos`, of its t-th frame."""
+    left, right = (int(torch.round(255 * image[3 * t, 0, k])) for k in (0, -1))
+    low = min(left, right)
+    return low // 20, low % 20, left > right
+
+
+@pytest.mark.parametrize("label", ["keypoint_rcnn", "averaged-centre", "tubes-centre-scratch", "tubes-2d-scratch"])
+def test_training_draws_labelled_frames_alike_and_mirrors_half_of_them(label, small_videos):
+    config = stage_one()[label].network
+    length = getattr(config, "frames", 1)
+    seen = [what(image, length // 2) for images, _ in drawn_by(label, 0, small_videos) for image in images]
+    labelled = {2} if label == "tubes-centre-scratch" else {1, 2, 3}  # clips all of whose frames are labelled
+    assert {(v, t) for v, t, _ in seen} == {(v, t) for v in range(3) for t in labelled}
+    assert 0.35 < np.mean([m for *_, m in seen]) < 0.65
+    for images, targets in drawn_by(label, 0, small_videos, range(5)):
+        for image, wanted in zip(images, targets, strict=True):
+            assert image.shape[0] == 3 * length
+            box = next(wanted[k] for k in ("boxes", "tubes") if k in wanted).reshape(-1, 4)[0].tolist()
+            assert box == ([22, 2, 30, 12] if what(image)[2] else [2, 2, 10, 12])
+            assert [what(image, t)[1] for t in range(length)] == [
+                what(image, length // 2)[1] + t - length // 2 for t in range(length)
+            ]
+
+
+def test_runs_do_not_share_their_data_and_a_step_does_not_depend_on_the_one_before(small_videos):
+    """Seed and step are two numbers: seed 1 at step 0 is not seed 0 at step 1."""
+    for label in ("keypoint_rcnn", "tubes-2d-scratch", "averaged-mean"):
+        runs = [
+            [tuple(map(what, images)) for images, _ in drawn_by(label, seed, small_videos, range(12))]
+            for seed in range(3)
+        ]
+        assert len({batch for run in runs for batch in run}) == 36
+        alone = drawn_by(label, 1, small_videos, [7])[0][0]
+        assert tuple(map(what, alone)) == runs[1][7]
+
+
+def test_the_lstms_runs_do_not_share_their_data_either():
+    videos = puppets.videos("train", n=2, render=False)
+    runs = [drawn_by("lstm-box", seed, videos, range(12)) for seed in range(3)]
+    firsts = [tracks.numpy().tobytes() for run in runs for tracks, *_ in run]
+    assert len(set(firsts)) == 36
+    lengths = {len(tracks) for run in runs for tracks, *_ in run}
+    assert max(lengths) <= 12 and len(lengths) > 5
+
+
+def test_questions_read_only_frames_in_a_row():
+    """A person who leaves and comes back has two tracks to read, none across the gap."""
+    here = [*range(14), 20, 21]
+    box = np.array([[t, 0.0, t + 10, 20] for t in here])
+    video = Video("v", (100, 50), np.ones(22, bool), people(frame=here, box=box, track=[4] * 16))
+    questions = track_lstm.Questions([video], "box")
+    assert questions.examples[:, [1, 3]].tolist() == [*([t, t] for t in range(1, 14)), [21, 1]]
+    for step in range(30):
+        tracks, candidates, same = questions.batch(3, step, 0)
+        last = tracks[-1, :, 0] * 100
+        assert ((candidates[0, :, 0] * 100 - last).round() == 1).all() and (same == 1).all()
+
+
+def test_a_plan_trains_on_its_own_videos(monkeypatch):
+    asked = []
+
+    def videos(split, n, first=0, **_):
+        asked.append((split, first, first + n))
+        return []
+
+    monkeypatch.setattr(puppets, "videos", videos)
+    monkeypatch.setattr(keypoint_rcnn, "batches", lambda videos, network, batch, seed: (batch, seed))
+    plans = stage_one(2)
+    drawn = [training.batches(plans[f"keypoint_rcnn{part}"]) for part in ("-stills", "-middle", "-wide", "")]
+    assert asked == [("train", 60, 860), ("train", 0, 60), ("train", 0, 860), ("train", 0, 860)]
+    assert drawn == [(4, 0), (4, 2), (4, 2), (4, 102)]  # the last stretch draws other frames than the one before
+
+
+def test_the_warm_up_ends_at_the_peak_and_the_cosine_at_its_share():
+    recipe = replace(RECIPE, rate=1.0, warm_up=4, steps=12)
+    rates = [rate_at(recipe, step) for step in range(13)]
+    assert rates[:5] == pytest.approx([0.25, 0.5, 0.75, 1, 1])
+    assert rates[8] == pytest.approx(0.51) and rates[12] == pytest.approx(0.02)
+
+
+def test_a_resumed_run_begins_at_the_step_after_the_checkpoint(tmp_path):
+    seen = []
+
+    def losses(model, step):
+        seen.append(step)
+        if step == 7 and len(seen) == 8:
+            raise KeyboardInterrupt
+        return fits_a_sine(model, step)
+
+    short = replace(RECIPE, steps=10)
+    with pytest.raises(KeyboardInterrupt):
+        fit(line(), losses, short, checkpoint=tmp_path / "run.pt", every=3)
+    log = fit(blank_line(), losses, short, checkpoint=tmp_path / "run.pt", every=3)
+    assert seen == [*range(8), *range(6, 10)] and len(log) == 10
+
+
+def test_a_full_disk_leaves_nothing_behind(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    found = people(frame=[0], box=[[0, 0, 5, 6]], score=[0.5])
+    monkeypatch.setattr(files.os, "replace", full)
+    for write in (
+        lambda: weights.save(tmp_path / "w.xz", line(), CONFIG),
+        lambda: stored.save(tmp_path / "p.npz", {"a": found}),
+        lambda: fit(line(), fits_a_sine, RECIPE, checkpoint=tmp_path / "run.pt", every=5),
+    ):
+        with pytest.raises(WorkbookError, match=r"cannot be written \(No space left on device\)\.$"):
+            write()
+    assert not list(tmp_path.iterdir())
+
+
 # --- the workbook's own networks ------------------------------------------------------------------
 
 
-def test_every_planned_network_has_weights_of_its_own():
-    files = [plan.file for seed in range(3) for plan in stage_one(seed).values()]
-    shared = [label for label, plan in stage_one(0).items() if plan.file == stage_one(1)[label].file]
+def test_every_network_has_the_same_face():
+    for config, module in NETWORKS.items():
+        assert module.Config is config and module_of(config()) is module
+        assert all(callable(getattr(module, name)) for name in ("build", "start_from", "batches"))
+        assert hasattr(module, "detect") != hasattr(module, "score")
+    with pytest.raises(WorkbookError, match=r"network Net is not registered in helpers/nets/registry\.py"):
+        module_of(Net())
+
+
+def test_every_planned_network_has_a_name_of_its_own():
+    plans = [plan for seed in range(3) for plan in stage_one(seed).values()]
+    shared = [label for label, plan in stage_one(0).items() if plan.name == stage_one(1)[label].name]
     assert sorted(shared) == ["keypoint_rcnn-stills", "tubes-stills"]  # what all seeds start from
-    assert len(set(files)) == len(files) - 2 * len(shared)
+    assert len({plan.name for plan in plans}) == len(plans) - 2 * len(shared)
+    assert all(plan == other for plan in plans for other in plans if plan.name == other.name)
 
 
-PLANS = {plan.file: plan for seed in range(3) for plan in stage_one(seed).values()}
-SHIPPED = sorted(path for path in weights.FOLDER.glob("*.safetensors") if path.name in PLANS)
+def test_a_budget_cuts_the_whole_chain_and_names_it():
+    plan, whole = stage_one(0, "miniature", 3)["keypoint_rcnn"], stage_one(0)["keypoint_rcnn"]
+    assert plan.name == "keypoint_rcnn-miniature-budget3-0" and plan.start.start.name.endswith(
+        "-middle-miniature-budget3-0"
+    )
+    assert (plan.recipe.steps, plan.recipe.batch, plan.recipe.data) == (3, 3, Span("train", 0, 3))
+    assert plan.start.start.start.recipe.data == Span("train", 60, 63) and whole.recipe.steps == 900
+    assert training.scale("laptop", 3) == training.Scale() and training.scale("gpu") == training.Scale("paper", "cuda")
+    with pytest.raises(WorkbookError, match="budget: 0 steps are too few"):
+        training.scale("gpu", 0)
 
 
-def test_some_weights_are_shipped_and_all_are_small():
-    assert SHIPPED and sum(p.stat().st_size for p in weights.FOLDER.glob("*")) < 40e6
+ROWS = artefacts.rows()
+WEIGHTS = [row for row in ROWS if row.kind == "weights"]
+PREDICTIONS = [row for row in ROWS if row.kind == "predictions"]
 
 
-@pytest.mark.parametrize("path", SHIPPED, ids=lambda p: p.stem)
-def test_shipped_weights_load_and_say_where_they_come_from(path):
-    plan = PLANS[path.name]
+def test_every_file_has_a_row_and_every_row_a_file():
+    there = [path for folder in (weights.FOLDER, stored.FOLDER) for path in folder.iterdir()]
+    assert sorted(there) == sorted(row.path for row in ROWS) and len({row.id for row in ROWS}) == len(ROWS)
+    assert sum(path.stat().st_size for path in there) < 30e6
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
+def test_a_row_says_what_its_file_says(row):
+    plan = making.plan_of(row)
+    artefacts.content(row.path)  # the SHA-256
+    assert row.id.startswith(plan.name) and row.seed == plan.seed
+    if row.kind == "weights":
+        facts = weights.metadata(row.path)
+        assert row.id == plan.name and facts["data"] == str(plan.recipe.data) and int(facts["seed"]) == plan.recipe.seed
+        return
+    kept, facts = stored.load(row.path)
+    assert facts["weights"] == plan.name and facts["seed"] == plan.recipe.seed and "log" in facts["training"]
+    assert facts["score_floor"] == row.score_floor and facts.get("boxes", "own") == row.boxes
+    videos = puppets.videos(row.split, n=row.videos, render=False)
+    assert list(kept) == [v.name for v in videos]
+    for video in videos:
+        found = kept[video.name]
+        assert (found.score >= row.score_floor - 1e-5).all()
+        frames = np.flatnonzero(video.labelled) if row.labelled else np.arange(len(video))
+        assert set(found.frame) <= set(frames[:: row.every])
+
+
+@pytest.mark.parametrize("row", WEIGHTS, ids=lambda row: row.id)
+def test_shipped_weights_load_and_have_learnt(row):
+    plan = making.plan_of(row)
     model = obtain(plan)
     assert all(torch.isfinite(p).all() for p in model.parameters())
-    facts = weights.metadata(path)
-    assert facts["data"] == plan.recipe.data and int(facts["seed"]) == plan.recipe.seed
+    facts = weights.metadata(row.path)
     assert {"device", "date", "minutes", "log"} <= facts.keys()
-    curve = [sum(v for k, v in row.items() if k.startswith("loss")) for row in json.loads(facts["log"])]
+    curve = [sum(v for k, v in part.items() if k.startswith("loss")) for part in json.loads(facts["log"])]
     # From scratch the loss falls; what goes on from trained weights must not lose what they knew.
     assert min(curve[-5:]) < (1.1 if plan.start else 0.8) * curve[0]
 
 
-def test_a_plan_trains_what_it_starts_from_first_and_inflates_it(tmp_path, monkeypatch):
-    """A tiny chain: frame network on stills, from it a mean-inflated tube network, both kept in files."""
+def test_a_shipped_file_that_was_changed_is_one_sentence(tmp_path, monkeypatch):
+    row = replace(PREDICTIONS[0])
+    path = tmp_path / "changed.npz"
+    content = bytearray(row.path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    monkeypatch.setattr(artefacts.Artefact, "path", property(lambda self: path if self == row else tmp_path / self.id))
+    with pytest.raises(WorkbookError, match=r"changed\.npz: is not the file that data/artefacts\.yaml lists"):
+        stored.load(path)
+
+
+def test_a_broken_list_of_artefacts_is_one_sentence(tmp_path):
+    for text in ("- {id: a, kind: weights}", "- 3", "x: [", "- {id: a, colour: 3}", "\xff"):
+        (tmp_path / "artefacts.yaml").write_text(text, encoding="latin-1")
+        with pytest.raises(WorkbookError, match=r"artefacts\.yaml: is no list of artefacts \(.*\)\.$"):
+            artefacts.rows(tmp_path / "artefacts.yaml")
+    with pytest.raises(WorkbookError, match="artefact 'a-0' is unknown"):
+        artefacts.row("a-0")
+
+
+def small_plan(monkeypatch):
+    """A tiny chain: frame network on stills, from it a mean-inflated tube network."""
     small = tubes.TubeConfig(
         resnet.BodyConfig(18, width=8, stages=3),
         short_side=90,
@@ -227,70 +437,116 @@ def test_a_plan_trains_what_it_starts_from_first_and_inflates_it(tmp_path, monke
         keypoint_width=8,
         anchors=16,
         rois=8,
-        proposals=10,
+        proposals=5,
         frozen_norm=False,
         scheme="mean",
     )
-    monkeypatch.setattr(training, "_SPANS", {training.STILLS: (1, 2), training.TRAIN: (0, 1)})
-    monkeypatch.setattr(training, "CHECKPOINTS", tmp_path)
-    first = training.Plan("first", tubes.frame_config(small), Recipe(training.STILLS, 1, 1, batch=1))
-    then = Recipe(training.TRAIN, 1, 1, batch=1, rate=1e-9, start=first.file)
-    plan = training.Plan("second", small, then, first)
-    model = obtain(plan, folder=tmp_path)
-    start = weights.load(tmp_path / first.file, tubes.build(first.network), first.configuration)
+    first = Plan("first", tubes.frame_config(small), Recipe(Span("train", 1, 2), 1, batch=1))
+    plan = Plan("second", small, Recipe(Span("train", 0, 1), 1, batch=1, rate=1e-9), first)
+    monkeypatch.setattr(making, "stage_one", lambda seed=0: {"first": first, "second": plan})
+    return plan
+
+
+def test_a_plan_trains_what_it_starts_from_first_and_inflates_it(tmp_path, monkeypatch):
+    plan = small_plan(monkeypatch)
+    model = obtain(plan, data=tmp_path)
+    start = training.load(plan.start, tmp_path)
     kernel = start.state_dict()["body.body.conv1.weight"] / 3
     assert model.state_dict()["body.body.conv1.weight"].shape[2] == 3
     torch.testing.assert_close(
         model.state_dict()["body.body.conv1.weight"], kernel.expand(-1, -1, 3, -1, -1), atol=1e-3, rtol=1e-2
     )
-    assert {p.name for p in tmp_path.glob("*.safetensors")} == {first.file, plan.file}
+    assert {p.name for p in (tmp_path / "weights").iterdir()} == {"first-0.safetensors.xz", "second-0.safetensors.xz"}
+    assert not (tmp_path / "checkpoints").exists()
+
+
+def test_train_and_predict_make_a_row_from_nothing(tmp_path, monkeypatch, request):
+    """Trained, predicted, published and listed with its SHA-256, all in a folder of its own."""
+    small_plan(monkeypatch)
+    request.addfinalizer(artefacts.rows.cache_clear)
+    data, build, said = tmp_path / "data", tmp_path / "build", []
+    rows = [
+        artefacts.Artefact("second-0", "weights", "second", 0),
+        artefacts.Artefact("second-0-val", "predictions", "second", 0, "", "val", 1, every=20, score_floor=0.3),
+    ]
+    artefacts.write(rows, data / "artefacts.yaml")
+    read = artefacts.rows.__wrapped__
+    monkeypatch.setattr(artefacts, "FILE", data / "artefacts.yaml")
+    monkeypatch.setattr(artefacts, "ROOT", data)
+    monkeypatch.setattr(making, "BUILD", build)
+    with pytest.raises(WorkbookError, match="weights are missing; train them first: python -m helpers train second-0"):
+        making.predict(["second-0-val"], say=said.append)
+    making.train(["second-0"], update=True, say=said.append)
+    making.predict([], update=True, say=said.append)
+    listed = read(data / "artefacts.yaml")
+    assert [replace(r, sha256="") for r in listed] == rows and all(len(r.sha256) == 64 for r in listed)
+    kept, facts = stored.load(listed[1].path)
+    assert facts["weights"] == "second-0" and facts["score_floor"] == 0.3 and len(kept) == 1
+    assert listed[1].path == data / "predictions" / "second-0-val.npz" and listed[0].path.exists()
+    assert len(said) == 3
+    making.train([], missing=True, say=said.append)
+    assert len(said) == 3, "trained again"
+
+
+def test_the_commands_say_what_they_need(capsys):
+    from helpers.__main__ import main
+
+    assert main(["predict", "--list"]) == 0 and len(capsys.readouterr().out.splitlines()) == len(ROWS)
+    for words, sentence in (
+        (["predict"], "names or --all are needed"),
+        (["train", "keypoint_rcnn-0", "--all"], "names or --all are needed"),
+        (["train", "yolo-0"], "network 'yolo-0' is unknown"),
+        (["train", "yolo"], "network 'yolo' is unknown"),
+        (["predict", "keypoint_rcnn-0"], "are weights; `python -m helpers train keypoint_rcnn-0` makes them"),
+        (["predict", "detector-fpn-0-val"], "train them first: python -m helpers train detector-fpn-0"),
+    ):
+        assert main(words) == 1
+        error = capsys.readouterr().err
+        assert sentence in error and error.startswith("error: ") and error.count("\n") == 1
 
 
 @pytest.mark.parametrize("label", ["averaged-2d", "averaged-centre", "tubes-2d-pretrained", "tubes-centre-pretrained"])
 def test_fixed_normalisation_starts_where_the_learnt_one_ended(label, tmp_path):
     """On a clip that stands still a 2-D and a centre-inflated network find what their start finds."""
     plan = stage_one()[label]
+    plan = replace(plan, start=replace(plan.start, label="made"))
     torch.manual_seed(1)
-    source = training._build(plan.start.network)
-    weights.save(tmp_path / plan.start.file, source, plan.start.configuration, half=False)
+    source = module_of(plan.start.network).build(plan.start.network)
+    weights.save(artefacts.path_of("weights", "made-0", tmp_path), source, plan.start.configuration, half=False)
     model = training.begin(plan, tmp_path)
     assert not [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
     video = puppets.videos("val", n=1)[0]
     before = predicting.detect(plan.start, source, replace(video, frames=[video.frames[9]]))
     after = predicting.detect(plan, model, replace(video, frames=[video.frames[9]]))
-    assert len(after) == len(before) and model.state_dict().keys() == training._build(plan.network).state_dict().keys()
+    built = module_of(plan.network).build(plan.network)
+    assert len(after) == len(before) and model.state_dict().keys() == built.state_dict().keys()
     np.testing.assert_allclose(after.box, before.box, atol=0.05)
 
 
-def test_a_detector_of_another_kind_takes_the_body_alone(tmp_path):
+def test_a_detector_of_another_kind_takes_the_body_alone():
     plan = stage_one()["detector-rfcn"]
     source = keypoint_rcnn.build(plan.start.network)
-    weights.save(tmp_path / plan.start.file, source, plan.start.configuration, half=False)
-    body, kept = (m.backbone.body.state_dict() for m in (training.begin(plan, tmp_path), source))
+    body, kept = (m.backbone.body.state_dict() for m in (keypoint_rcnn.start_from(source, plan.network), source))
     assert torch.equal(body["layer3.0.conv1.conv.weight"], kept["layer3.0.conv1.weight"])
     assert torch.equal(body["conv1.weight"], kept["conv1.weight"])
     assert not body["layer3.0.conv1.offset.weight"].any()
 
 
-SPLITS = ("val", "test", "tune", "frozen-val")
-PREDICTED = {predicting.predictions_file(plan, split): plan for plan in PLANS.values() for split in SPLITS}
-HERE = [path for path in PREDICTED if path.exists()]
-
-
-def test_the_main_networks_predictions_are_shipped():
-    main = stage_one()["keypoint_rcnn"]
-    assert {predicting.predictions_file(main, split) for split in ("val", "test", "tune")} <= set(HERE)
-
-
-def test_shipped_predictions_name_their_weights():
-    assert all(stored.load(path)[1]["weights"] == PREDICTED[path].file for path in HERE)
+def test_a_network_of_the_same_kind_takes_everything_but_only_of_the_same_kind():
+    config = replace(keypoint_rcnn.SLIM, short_side=90, long_side=160)
+    source = keypoint_rcnn.build(config)
+    for kind, same in ((config, True), (replace(config, frozen_norm=True), True), (replace(config, head="c4"), False)):
+        taken = keypoint_rcnn.start_from(source, kind).state_dict()
+        part = "roi_heads.keypoint_head.0.weight"
+        assert torch.equal(taken[part], source.state_dict()[part]) == same
+        assert torch.equal(taken["backbone.body.bn1.weight"], source.state_dict()["backbone.body.bn1.weight"])
 
 
 def test_videos_for_tuning_are_seen_by_no_network():
-    seen = {v.name for v in puppets.videos("train", n=860, render=False)}
-    tuning = training.videos_of("tune", 3)
-    assert len(tuning) == 3 and not seen & {v.name for v in tuning}
-    assert [v.name for v in training.videos_of("val", 2)] == [v.name for v in puppets.videos("val", n=2)]
+    spans = {plan.recipe.data for seed in range(3) for plan in stage_one(seed).values()}
+    assert max(span.last for span in spans) == 860 and {span.split for span in spans} == {"train"}
+    tuning = puppets.videos("tune", n=1, render=False)[0]
+    assert tuning.name == puppets.videos("train", n=1, first=860, render=False)[0].name
 
 
 def test_frozen_clips_show_one_frame_and_keep_its_number():
@@ -303,50 +559,60 @@ def test_frozen_clips_show_one_frame_and_keep_its_number():
     np.testing.assert_allclose(found.at(9).box, alone.box)
 
 
-def test_joints_in_given_boxes_are_kept_with_their_source(tmp_path, monkeypatch):
+def test_more_videos_than_ship_and_unknown_predictions_are_one_sentence():
+    plan = stage_one()["keypoint_rcnn"]
+    for asked, name in ((dict(split="val", n=21), "keypoint_rcnn-0-val"), (dict(split="train", n=1), "-train")):
+        with pytest.raises(WorkbookError, match=rf"{name}.* videos does not ship; name a device to make it"):
+            predicting.found_by(plan, **asked)
+    found, _ = predicting.found_by(plan, "val", 3)
+    assert len(found) == 3
+    with pytest.raises(WorkbookError, match="lstm-box-0: this network links people and finds none"):
+        predicting.detect(stage_one()["lstm-box"], None, None)
+
+
+def test_joints_in_given_boxes_are_kept_with_their_source(tmp_path):
     plan = stage_one()["keypoint_rcnn"]
     video = puppets.videos("val", n=1)[0]
-    given = video.people[np.isin(video.people.frame, [3, 4])]
-    given = given[(given.box[:, 2:] - given.box[:, :2] > 1).all(1)]
-    path = predicting.predict_in_boxes(plan, [given], "truth", "val", folder=tmp_path)
-    kept, facts = stored.load(path)
-    assert path.name == f"{Path(plan.file).stem}-truth-val.npz" and facts["boxes"] == "truth"
-    assert facts["weights"] == plan.file and "log" in facts["training"]
+    given = predicting.true_boxes("val", 1)[0]
+    given = given[np.isin(given.frame, [3, 4, 8])]
+    given = given.replace(score=np.linspace(0, 1, len(given)))
+    row = artefacts.Artefact("some", "predictions", "keypoint_rcnn", 0, "", "val", 1, boxes="truth", score_floor=0.1)
+    kept, facts = stored.load(predicting.predict(row, plan, data=tmp_path, boxes=[given]))
+    given = given[(given.score > 0.1) & video.labelled[given.frame]]
+    assert facts["weights"] == plan.name and "log" in facts["training"] and facts["boxes"] == "truth"
     np.testing.assert_allclose(kept[video.name].box, given.box, atol=1 / 64)
+    np.testing.assert_allclose(kept[video.name].score, given.score, atol=1e-4)
 
 
-@pytest.mark.parametrize(
-    "path", [p for p in HERE if weights.FOLDER / PREDICTED[p].file in SHIPPED], ids=lambda p: p.stem
-)
-def test_shipped_predictions_are_the_networks_own(path):
-    """The network runs again on three frames of the first and the last video."""
-    kept, facts = stored.load(path)
-    plan = PREDICTED[path]
-    split = next(s for s in SPLITS[::-1] if path.stem == f"{Path(plan.file).stem}-{s}")
-    assert int(facts["seed"]) == plan.recipe.seed and facts["date"] and facts["device"]
-    videos = training.videos_of(split.removeprefix("frozen-"), len(kept))
-    assert [v.name for v in videos] == list(kept)
-    model = obtain(plan)
-    for video in (videos[0], videos[-1]):
-        which = {0, len(video) // 2, len(video) - 1}
-        kept = kept[video.name]
-        which = sorted(t for t in which if t in kept.frame)
-        look = predicting.detect_frozen if split.startswith("frozen") else predicting.detect
-        again = look(plan, model, video, which)
-        for t in which:
-            a, b = again.at(t), kept.at(t)
-            sure = lambda p: p[p.score > 0.1]  # at the floor itself rounding may decide
-            a, b = sure(a), sure(b)
-            assert len(a) == len(b)
-            assert np.abs(a.box - b.box).max(initial=0) < 0.1 and np.abs(a.score - b.score).max(initial=0) < 0.01
-            assert (np.abs(a.xy - b.xy).max(-1) > 0.1).mean() < 0.01 if len(a) else True  # a tie may move one
+OWN = [row for row in PREDICTIONS if making.plan_of(row).name in {w.id for w in WEIGHTS}]
+
+
+@pytest.mark.parametrize("row", OWN, ids=lambda row: row.id)
+def test_shipped_predictions_are_the_networks_own(row):
+    """The network runs again on a frame of the first and of the last video."""
+    kept, plan = stored.load(row.path)[0], making.plan_of(row)
+    model, boxes = obtain(plan), making._boxes(row)
+    for k, video in ((k, puppets.videos(row.split, n=1, first=k)[0]) for k in (0, row.videos - 1)):
+        t = int(np.unique(kept[video.name].frame)[len(video) // 4])
+        if boxes is not None:
+            given = boxes[k][(boxes[k].frame == t) & (boxes[k].score > row.score_floor)]
+            a = predicting.detect(plan, model, video, [t], boxes=given)
+        else:
+            a = (predicting.detect_frozen if row.frozen else predicting.detect)(plan, model, video, [t])
+        a, b = (
+            p[p.score > row.score_floor + 0.05] for p in (a, kept[video.name].at(t))
+        )  # rounding decides at the floor
+        assert len(a) == len(b) > 0
+        assert np.abs(a.box - b.box).max() < 0.1 and np.abs(a.score - b.score).max() < 0.01
+        assert (np.abs(a.xy - b.xy).max(-1) > 0.1).mean() < 0.01  # a tie may move one
 
 
 def test_paper_sized_plans_are_the_same_plans_with_larger_networks():
     slim, paper = stage_one(), stage_one(size="paper")
-    assert slim.keys() == paper.keys() and not {p.file for p in slim.values()} & {p.file for p in paper.values()}
+    assert slim.keys() == paper.keys()
+    assert {p.name for p in slim.values()} & {p.name for p in paper.values()} == set()
     for label in ("detector-rfcn", "backbone-18-c4", "tubes-mean-pretrained"):
-        model = training._build(paper[label].network)
+        model = module_of(paper[label].network).build(paper[label].network)
         assert paper[label].recipe.steps == slim[label].recipe.steps
         assert sum(p.numel() for p in model.parameters()) > 8e6
     with pytest.raises(WorkbookError, match="size 'huge' of the networks is unknown; there are slim, paper"):

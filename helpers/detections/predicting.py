@@ -1,4 +1,4 @@
-"""A trained network run over videos: what it finds, kept in files (notebooks 03 to 07)."""
+"""A trained network run over videos: what it finds, from files that ship or made now (notebooks 03 to 07)."""
 
 from __future__ import annotations
 
@@ -10,112 +10,109 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
-from helpers import WorkbookError, weights
-from helpers.detections import stored as predictions
-from helpers.nets import inflate, keypoint_rcnn, tubes
+from helpers import WorkbookError, artefacts, puppets, weights
+from helpers.artefacts import Artefact
+from helpers.detections import stored
+from helpers.nets.registry import module_of
 from helpers.people import People, Video, concatenate
 from helpers.places import BUILD
-from helpers.training.obtaining import obtain
-from helpers.training.plans import Plan, videos_of
+from helpers.training import Plan, obtain, weight_file
 from helpers.weights import device as find_device
 
 
-def detect(plan: Plan, model: nn.Module, video: Video, which: Sequence[int] | None = None) -> People:
-    """What a plan's network finds in some frames of a video (None = all), in clips where it needs them."""
-    if isinstance(plan.network, tubes.TubeConfig):
-        return tubes.detect(model, video.frames, which)
-    clips = isinstance(plan.network, inflate.AveragedConfig)
-    frames = inflate.Windows(video.frames, plan.network.frames) if clips else video.frames
-    return keypoint_rcnn.detect(model, frames, which=which)
+def detect(plan: Plan, model: nn.Module, video: Video, which: Sequence[int] | None = None, **more) -> People:
+    """What a plan's network finds in some frames of a video (None = all), in clips where it needs them.
+
+    Raises WorkbookError for a network that finds nobody, such as one that links people.
+    """
+    network = module_of(plan.network)
+    if not hasattr(network, "detect"):
+        raise WorkbookError(f"{plan.name}: this network links people and finds none, so it predicts nothing.")
+    return network.detect(model, video.frames, which=which, **more)
 
 
-def detect_frozen(plan: Plan, model: nn.Module, video: Video, which: Sequence[int]) -> People:
+def detect_frozen(plan: Plan, model: nn.Module, video: Video, which: Sequence[int], **more) -> People:
     """`detect` with every frame taken for a video of its own, so that a clip is that frame repeated: no motion."""
-    alone = [(t, detect(plan, model, replace(video, frames=[video.frames[t]]))) for t in map(int, which)]
+    alone = [(t, detect(plan, model, replace(video, frames=[video.frames[t]]), **more)) for t in map(int, which)]
     return concatenate([found.replace(frame=np.full(len(found), t)) for t, found in alone])
 
 
+def row_of(plan: Plan, split: str, n: int, frozen: bool = False, boxes: str = "own", every: int = 1) -> Artefact:
+    """The row of what a plan's network found in a split: that of a file that ships, or one for a file to be made."""
+    wanted = dict(kind="predictions", plan=plan.label, seed=plan.seed, split=split, frozen=frozen, boxes=boxes)
+    listed = None if plan.variant else artefacts.find(**wanted)
+    if listed and listed.videos >= n:
+        return listed
+    source = {"own": "", "truth": "in-truth"}.get(boxes, f"in-{boxes}")
+    parts = (plan.name, source, "frozen" if frozen else "", split, f"{n}-videos" if listed else "")
+    return Artefact("-".join(filter(None, parts)), videos=n, every=every * plan.every, **wanted)
+
+
 def predict(
-    plan: Plan,
-    split: str,
-    n: int,
-    labelled: bool = False,
-    device: str = "cpu",
-    frozen: bool = False,
-    weights_folder: Path = weights.FOLDER,
-    folder: Path = predictions.FOLDER,
+    row: Artefact, plan: Plan, device: str = "cpu", data: Path = BUILD, boxes: Sequence[People] | None = None
 ) -> Path:
-    """Run the plan's network on a split's first n videos, or their labelled frames; keep what it finds.
+    """Run the plan's network as a row says and keep what it finds below `data`, with the facts of how.
 
-    frozen: on clips without motion, see `detect_frozen`. The file says which weights, data,
-    device and score floor; see `nets.predictions`.
+    boxes: one People per video in whose boxes joints are to be found, in place of the network's own.
+    The network is trained first where its weights are not there.
     """
-    model = obtain(plan, device, weights_folder).to(find_device(device))
-    look = detect_frozen if frozen else detect
-    found = {
-        v.name: look(plan, model, v, np.flatnonzero(v.labelled) if labelled else range(len(v)))
-        for v in videos_of(split, n)
-    }
-    name = f"frozen-{split}" if frozen else split
-    return predictions.save(
-        predictions_file(plan, name, folder), found, **_facts(plan, split, n, device, weights_folder)
-    )
-
-
-def predict_in_boxes(
-    plan: Plan,
-    boxes: Sequence[People],
-    source: str,
-    split: str,
-    device: str = "cpu",
-    weights_folder: Path = weights.FOLDER,
-    folder: Path = predictions.FOLDER,
-) -> Path:
-    """Joints that the plan's network finds in given boxes, one People a video of the split; kept as `predict` does.
-
-    source: where the boxes come from, a word for the file's name ("truth", a detector's).
-    """
-    model = obtain(plan, device, weights_folder).to(find_device(device))
-    found = {
-        v.name: keypoint_rcnn.detect(model, v.frames, which=np.unique(given.frame), boxes=given)
-        for v, given in zip(videos_of(split, len(boxes)), boxes)
-    }
-    facts = _facts(plan, split, len(boxes), device, weights_folder) | {"boxes": source}
-    return predictions.save(predictions_file(plan, f"{source}-{split}", folder), found, **facts)
-
-
-def _facts(plan: Plan, split: str, n: int, device: str, weights_folder: Path) -> dict:
-    trained = weights.metadata(weights_folder / plan.file)
-    return dict(
-        weights=plan.file,
+    model = obtain(plan, device, data).to(find_device(device))
+    look, found = detect_frozen if row.frozen else detect, {}
+    for k, video in enumerate(puppets.videos(row.split, n=row.videos)):
+        which = (np.flatnonzero(video.labelled) if row.labelled else np.arange(len(video)))[:: row.every]
+        if boxes is None:
+            found[video.name] = look(plan, model, video, which, score_floor=row.score_floor)
+        else:
+            given = boxes[k][(boxes[k].score > row.score_floor) & np.isin(boxes[k].frame, which)]
+            found[video.name] = detect(plan, model, video, np.unique(given.frame), boxes=given)
+    trained = weights.metadata(weight_file(plan, data))
+    facts = dict(
+        weights=plan.name,
         seed=plan.recipe.seed,
-        data=f"PuppetTrack {split}, first {n} videos",
+        data=f"PuppetTrack {row.split}, first {row.videos} videos",
         device=device,
         date=date.today().isoformat(),
-        score_floor=keypoint_rcnn.SCORE_FLOOR,
+        score_floor=row.score_floor,
         training={name: trained[name] for name in ("minutes", "device", "log") if name in trained},
     )
+    more = {} if row.boxes == "own" else {"boxes": row.boxes}
+    return stored.save(artefacts.path_of("predictions", row.id, data), found, **facts, **more)
 
 
-def predictions_file(plan: Plan, split: str, folder: Path = predictions.FOLDER) -> Path:
-    """Where the plan's predictions on a split are kept."""
-    return folder / f"{Path(plan.file).stem}-{split}.npz"
+def true_boxes(split: str, n: int) -> list[People]:
+    """The people of a split's first n videos whose box has an area within the image, with score 1."""
+    videos = puppets.videos(split, n=n, render=False)
+    inside = [np.clip(v.people.box, 0, np.tile(v.size, 2)) for v in videos]
+    kept = [v.people[(b[:, 2:] - b[:, :2] >= 1).all(1)] for v, b in zip(videos, inside, strict=True)]
+    return [p.replace(score=np.ones(len(p))) for p in kept]
 
 
 def found_by(
-    plan: Plan, split: str, n: int, frozen: bool = False, device: str | None = None
+    plan: Plan,
+    split: str,
+    n: int,
+    frozen: bool = False,
+    device: str | None = None,
+    boxes: str | Plan = "own",
+    data: Path = BUILD,
 ) -> tuple[list[People], dict]:
-    """What a plan's network found in the labelled frames of a split's first n videos, and the file's facts.
+    """What a plan's network found in a split's first n videos, and the file's facts.
 
-    From the file that ships or was made here before; else, where a device is named, the
-    network is trained and run on it now, and kept in build/. Raises WorkbookError otherwise.
+    boxes: "own", "truth" or the plan of the detector in whose boxes the joints are. From the
+    file that ships or lies below `data`; else, where a device is named, the network is trained and
+    run now, on the labelled frames, and kept there. Raises WorkbookError otherwise.
     """
-    name = f"frozen-{split}" if frozen else split
-    paths = [predictions_file(plan, name, folder) for folder in (predictions.FOLDER, BUILD / "predictions")]
-    path = next((p for p in paths if p.exists()), None)
-    if path is None:
+    row = row_of(plan, split, n, frozen, boxes if isinstance(boxes, str) else boxes.name)
+    path = row.path if row.path.exists() else artefacts.path_of("predictions", row.id, data)
+    if not path.exists():
         if device is None:
-            raise WorkbookError(f"{paths[0]}: is missing; the gpu profile trains the network and makes it.")
-        path = predict(plan, split, n, True, device, frozen, BUILD / "weights", BUILD / "predictions")
-    stored, facts = predictions.load(path)
-    return predictions.of_videos(stored, [v.name for v in videos_of(split, n)]), facts
+            raise WorkbookError(
+                f"{row.path}: {row.id} for {n} videos does not ship; name a device to make it (the gpu profile does)."
+            )
+        if isinstance(boxes, Plan):
+            given = found_by(boxes, split, n, device=device, data=data)[0]
+        else:
+            given = true_boxes(split, n) if boxes == "truth" else None
+        predict(row, plan, device, data, given)
+    kept, facts = stored.load(path)
+    return stored.of_videos(kept, [v.name for v in puppets.videos(split, n=n, render=False)]), facts

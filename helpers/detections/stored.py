@@ -1,80 +1,116 @@
 """Predictions in files: the detections and poses of a network on whole videos, small enough to ship.
 
-The ablations after notebook 03 start from them. A file is an .npz, packed by LZMA. Boxes keep 1/32 pixel; joints are stored as the
-cell of the box in which they were read (`keypoint_rcnn.decode`), so they come back exactly where they were.
+The ablations after notebook 03 start from them. A file is an .npz, packed by LZMA. Boxes keep 1/32 pixel; joints are
+stored as the cell of the box in which they were read (`keypoint_rcnn.decode`), so they come back exactly where they
+were.
 """
 
 from __future__ import annotations
 
+import io
 import json
-import os
 import zipfile
+import zlib
 from collections.abc import Sequence
 from lzma import LZMAError
 from pathlib import Path
 
 import numpy as np
 
-from helpers import WorkbookError, places
+from helpers import WorkbookError, artefacts, places
+from helpers.files import write_atomically
 from helpers.people import People, concatenate, people
 from helpers.skeleton import N_JOINTS
 
 FOLDER = places.PREDICTIONS
 #: Steps of a pixel in which boxes are kept, of one in which scores are, and of one in which logits are.
 BOX_STEPS, SCORE_STEPS, LOGIT_STEPS = 32, 65535, 16
+#: No video has more frames, no box lies farther out in pixels.
+MOST_FRAMES, FARTHEST = 10_000_000, 10_000_000
+#: What a damaged file makes numpy, zipfile and json raise.
+DAMAGES = (OSError, ValueError, LookupError, TypeError, ArithmeticError, AttributeError, RuntimeError, MemoryError)
+DAMAGES += (zipfile.BadZipFile, EOFError, LZMAError, zlib.error)
 
 
 def save(path: Path, predictions: dict[str, People], **facts) -> Path:
     """Write each video's predictions, by name, whole or not at all; facts (weights, seed, …) ride along.
 
     Every joint must be present and lie in its box, as `detect` gives them, or all be absent, as
-    a detector without keypoint head gives them. Raises ValueError otherwise.
+    a detector without keypoint head gives them. Raises WorkbookError otherwise, for numbers
+    that a file cannot hold (NaN, scores beyond [0, 1]) and where it cannot be written.
     """
-    path, found = Path(path), concatenate(list(predictions.values()))
-    arrays = {
-        "frame": found.frame.astype(np.uint16),
-        "box": np.round(found.box * BOX_STEPS).astype(np.int16),
-        "score": np.round(found.score * SCORE_STEPS).astype(np.uint16),
-    }
+    write_atomically(path, packed(predictions, facts, Path(path).name))
+    return Path(path)
+
+
+def packed(predictions: dict[str, People], facts: dict, name: str = "predictions") -> bytes:
+    """The bytes of the file that `save` writes."""
+    found = concatenate(list(predictions.values()))
+    _check(name, found)
+    numbers = {"frame": found.frame, "box": found.box * BOX_STEPS, "score": found.score * SCORE_STEPS}
     if found.present.any():
-        arrays |= {
-            "cells": _cells(found.box).astype(np.uint16),
-            "place": _places(path.name, found),
-            "logit": np.round(found.joint_score * LOGIT_STEPS).astype(np.int16),
-        }
-    about = {"facts": facts, "videos": {name: len(part) for name, part in predictions.items()}}
-    arrays["about"] = np.frombuffer(json.dumps(about).encode(), np.uint8)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    _write(partial, arrays)
-    os.replace(partial, path)
-    return path
+        numbers |= {"cells": _cells(found.box), "place": np.moveaxis(_places(name, found), 0, -1)}
+        numbers["logit"] = (found.joint_score * LOGIT_STEPS).T
+    about = {"facts": facts, "videos": {video: len(part) for video, part in predictions.items()}}
+    arrays = {field: _planes(np.round(values).astype(np.int64)) for field, values in numbers.items()}
+    return _npz(arrays | {"about": np.frombuffer(json.dumps(about).encode(), np.uint8)})
 
 
-def _write(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """An .npz packed by LZMA, a fifth smaller than numpy's own; `np.load` reads it."""
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as file:
+def _check(name: str, found: People) -> None:
+    reasons = {
+        "a box is not a number or farther than 10,000,000 px": not (np.abs(found.box) <= FARTHEST).all(),
+        "a score is not in [0, 1]": not ((found.score >= 0) & (found.score <= 1)).all(),
+        "a joint's score is not finite": not np.isfinite(found.joint_score[found.present]).all(),
+        "a frame is beyond 10,000,000": not ((found.frame >= 0) & (found.frame <= MOST_FRAMES)).all(),
+    }
+    for reason, wrong in reasons.items():
+        if wrong:
+            raise WorkbookError(f"{name}: {reason}, which a file of predictions cannot hold.")
+
+
+def _planes(values: np.ndarray) -> np.ndarray:
+    """Integers (…) as bytes (1, 2, 4 or 8, …), as few as hold them all: alike bytes side by side pack well."""
+    kinds = (np.dtype(f"<i{n}") for n in (1, 2, 4, 8))
+    fits = next(k for k in kinds if (values >= np.iinfo(k).min).all() and (values <= np.iinfo(k).max).all())
+    return np.moveaxis(np.ascontiguousarray(values.astype(fits))[..., None].view(np.uint8), -1, 0)
+
+
+def _unplaned(planes: np.ndarray) -> np.ndarray:
+    together = np.ascontiguousarray(np.moveaxis(planes, 0, -1))
+    return together.view(f"<i{len(planes)}")[..., 0]
+
+
+def _npz(arrays: dict[str, np.ndarray]) -> bytes:
+    """An .npz packed by LZMA; `np.load` reads it."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_LZMA) as file:
         for name, values in arrays.items():
             entry = zipfile.ZipInfo(f"{name}.npy")  # without a date: the same bytes every time
             entry.compress_type = zipfile.ZIP_LZMA
             with file.open(entry, "w") as member:
                 np.lib.format.write_array(member, np.ascontiguousarray(values), allow_pickle=False)
+    return out.getvalue()
 
 
 def load(path: Path) -> tuple[dict[str, People], dict]:
     """Predictions by video name, and the facts. Raises WorkbookError for a missing or broken file."""
+    content = artefacts.content(path)
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with np.load(io.BytesIO(content), allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         about = json.loads(arrays.pop("about").tobytes())
-        ends = np.cumsum([0, *about["videos"].values()])
+        if arrays["frame"].ndim > 1:
+            arrays = {name: _unplaned(values) for name, values in arrays.items()}
+            arrays |= {name: np.moveaxis(arrays[name], -1, 0) for name in {"place", "logit"} & arrays.keys()}
+        counts, facts = [int(n) for n in about["videos"].values()], dict(about["facts"])
         found = _people(**arrays)
-        return {name: found[a:b] for name, a, b in zip(about["videos"], ends, ends[1:])}, about["facts"]
-    except FileNotFoundError:
-        raise WorkbookError(f"{path}: is missing.") from None
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, EOFError, LZMAError) as error:
+        if sum(counts) != len(found) or min(counts, default=0) < 0 or found.frame.max(initial=0) > MOST_FRAMES:
+            raise ValueError("counts or frame numbers")
+    except DAMAGES as error:
         kind = type(error).__name__
         raise WorkbookError(f"{path}: is truncated or no file of predictions ({kind}).") from None
+    ends = np.cumsum([0, *counts])
+    return {name: found[a:b] for name, a, b in zip(about["videos"], ends[:-1], ends[1:], strict=True)}, facts
 
 
 def of_videos(predictions: dict[str, People], names: Sequence[str]) -> list[People]:
@@ -90,19 +126,19 @@ def _places(name: str, found: People) -> np.ndarray:
     cells = _cells(found.box)[:, None]
     place = np.floor((found.xy - found.box[:, None, :2]) / _sides(found.box)[:, None] * cells)
     if not found.present.all() or (place < 0).any() or (place >= cells).any():
-        raise ValueError(f"predictions of {name}: a joint is absent or outside its box")
-    return place.astype(np.uint16)
+        raise WorkbookError(f"{name}: a joint is absent or outside its box, which a file of predictions cannot hold.")
+    return place
 
 
 def _people(frame, box, score, cells=None, place=None, logit=None) -> People:
-    box = box.astype(float) / BOX_STEPS
+    box, score = box.astype(float) / BOX_STEPS, score / SCORE_STEPS
     if place is None:
-        return people(frame=frame, box=box, score=score / SCORE_STEPS)
+        return people(frame=frame, box=box, score=score)
+    if (cells < 1).any() or (place < 0).any() or (place >= cells[:, None]).any():
+        raise ValueError("cells")
     step = _sides(box) / cells
     xy = box[:, None, :2] + (place + 0.5) * step[:, None]
-    return people(
-        frame=frame, box=box, score=score / SCORE_STEPS, joint_score=logit / LOGIT_STEPS, xy=xy.reshape(-1, N_JOINTS, 2)
-    )
+    return people(frame=frame, box=box, score=score, joint_score=logit / LOGIT_STEPS, xy=xy.reshape(-1, N_JOINTS, 2))
 
 
 def _sides(box: np.ndarray) -> np.ndarray:

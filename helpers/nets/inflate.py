@@ -18,6 +18,7 @@ from torch import nn
 from helpers import WorkbookError
 from helpers.nets import keypoint_rcnn
 from helpers.nets.keypoint_rcnn import KeypointRcnnConfig
+from helpers.people import People, Video
 
 SCHEMES = ("centre", "mean")
 
@@ -79,14 +80,13 @@ def _inflated(module: nn.Module, name: str, scheme: str, extent) -> nn.Module:
 
 
 def _inflated_conv(conv: nn.Conv2d, extent: int, scheme: str) -> nn.Conv3d:
-    before = lambda time, size: (time, *size)
     new = nn.Conv3d(
         conv.in_channels,
         conv.out_channels,
-        before(extent, conv.kernel_size),
-        before(1, conv.stride),
-        before(extent // 2, conv.padding),
-        before(1, conv.dilation),
+        (extent, *conv.kernel_size),
+        (1, *conv.stride),
+        (extent // 2, *conv.padding),
+        (1, *conv.dilation),
         conv.groups,
         conv.bias is not None,
     )
@@ -174,6 +174,9 @@ class AveragedConfig:
     form: str = "paper"
 
 
+Config = AveragedConfig
+
+
 class AveragedBody(nn.Module):
     """An inflated body whose maps are averaged over time: (B, 3 · T, H, W) → the 2-D body's maps."""
 
@@ -197,9 +200,26 @@ def averaged(model: nn.Module, config: AveragedConfig) -> nn.Module:
     model.backbone.body = AveragedBody(model.backbone.body, config)
     model.transform.image_mean = list(model.transform.image_mean) * config.frames
     model.transform.image_std = list(model.transform.image_std) * config.frames
+    model.config = config
     return model.eval()
 
 
 def build(config: AveragedConfig) -> nn.Module:
     """ProTracker's network with random weights (a frame-level one, inflated), in evaluation mode."""
     return averaged(keypoint_rcnn.build(config.frame), config)
+
+
+def start_from(first: nn.Module | None, config: AveragedConfig) -> nn.Module:
+    """The network before training: a frame-level one inflated, or one with random weights."""
+    return build(config) if first is None else averaged(first, config)
+
+
+def batches(videos: Sequence[Video], config: AveragedConfig, batch: int, seed: int):
+    """A function step → (clips, targets): clips around random labelled frames and the centre frame's targets."""
+    clips = [Windows(v.frames, config.frames) for v in videos]
+    return keypoint_rcnn.labelled_frames(videos, clips, batch, seed)
+
+
+def detect(model: nn.Module, frames: Sequence[np.ndarray], which: Sequence[int] | None = None, **more) -> People:
+    """All people of a video by a sliding window, as `keypoint_rcnn.detect`."""
+    return keypoint_rcnn.detect(model, Windows(frames, model.config.frames), which, **more)

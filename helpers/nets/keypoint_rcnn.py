@@ -8,7 +8,8 @@ R-FCN and deformable bodies are LightTrack's detectors (LT-T2).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -18,20 +19,26 @@ from torchvision.models.detection import FasterRCNN, KeypointRCNN
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
 from torchvision.models.detection.keypoint_rcnn import KeypointRCNNHeads, KeypointRCNNPredictor
-from torchvision.ops import FeaturePyramidNetwork, FrozenBatchNorm2d, MultiScaleRoIAlign
+from torchvision.ops import MultiScaleRoIAlign
 
 from helpers import WorkbookError
-from helpers.nets.resnet import DEPTHS, Body, BodyConfig, make_stage
+from helpers.nets.rcnn_parts import (
+    BOX_ROI,
+    HEATMAP,
+    KEYPOINT_CONVS,
+    KEYPOINT_ROI,
+    LastMap,
+    PyramidBody,
+    StageHead,
+    freeze_norm,
+)
+from helpers.nets.resnet import Body, BodyConfig
 from helpers.nets.rfcn import PositionSensitivePool, SplitScores
+from helpers.nets.sampling import drawn, image_tensor
 from helpers.people import People, Video, concatenate, nobody, people
-from helpers.skeleton import FLIP, N_JOINTS
-
-#: Side of the keypoint heatmaps, and of the RoIs that the two heads see (DT §3.1).
-HEATMAP, BOX_ROI, KEYPOINT_ROI = 56, 7, 14
+from helpers.skeleton import N_JOINTS
 
 HEADS = ("fpn", "c4", "rfcn")
-
-KEYPOINT_CONVS = 8
 
 #: Detections with a lower score are left out (DT's released code).
 SCORE_FLOOR = 0.05
@@ -65,6 +72,8 @@ class KeypointRcnnConfig:
     frozen_norm: bool = True
 
 
+Config = KeypointRcnnConfig
+
 SLIM_BODY = BodyConfig(18, width=32, stages=3)
 
 #: Trains in minutes on one processor core: half-width ResNet-18 up to its third stage, 64-channel pyramid.
@@ -88,50 +97,6 @@ PAPER = KeypointRcnnConfig(BodyConfig(101))
 PAPER_R50 = KeypointRcnnConfig(BodyConfig(50))
 
 
-class PyramidBody(nn.Module):
-    """Body and feature pyramid: images (B, 3, H, W) → maps of `channels` at strides 4, 8, 16, …"""
-
-    def __init__(self, body: nn.Module, channels: int, extra: bool):
-        super().__init__()
-        self.body = body
-        self.fpn = FeaturePyramidNetwork(body.out_channels, channels)
-        self.out_channels, self.extra = channels, extra
-
-    def forward(self, x):
-        maps = self.fpn(self.body(x))
-        if self.extra:  # the coarsest level only proposes, as in the pyramid paper
-            maps["pool"] = F.max_pool2d(list(maps.values())[-1], 1, 2)
-        return maps
-
-
-class LastMap(nn.Module):
-    """Body of which only the last, coarsest map is used."""
-
-    def __init__(self, body: nn.Module):
-        super().__init__()
-        self.body, self.out_channels = body, body.out_channels[-1]
-
-    def forward(self, x):
-        name, value = list(self.body(x).items())[-1]
-        return {name: value}
-
-
-class StageHead(nn.Module):
-    """The last ResNet stage run on every RoI, then the mean over its cells: (N, C, 7, 7) → (N, C′)."""
-
-    def __init__(self, config: BodyConfig, into: int):
-        super().__init__()
-        if config.stages > 3:
-            raise WorkbookError(f"body: {config.stages} stages leave none for the box head; 3 are needed.")
-        block, repeats = DEPTHS[config.depth]
-        planes = config.width * 2**config.stages
-        self.stage = make_stage(block, into, planes, repeats[config.stages], 1)
-        self.out_channels = planes * block.expansion
-
-    def forward(self, x):
-        return self.stage(x).mean((2, 3))
-
-
 def build(config: KeypointRcnnConfig) -> FasterRCNN:
     """The network with random weights, in evaluation mode.
 
@@ -149,7 +114,7 @@ def build(config: KeypointRcnnConfig) -> FasterRCNN:
     if len(sizes) != (levels + extra if pyramid else 1):
         raise WorkbookError(f"anchor_sizes: {len(sizes)} given for {levels} pyramid levels.")
     names = [str(s) for s in range(levels)] if pyramid else [str(levels - 1)]
-    pool = lambda side: MultiScaleRoIAlign(names, side, sampling_ratio=2)
+    pool = partial(MultiScaleRoIAlign, names, sampling_ratio=2)
     parts = dict(
         backbone=backbone,
         num_classes=None,
@@ -169,42 +134,46 @@ def build(config: KeypointRcnnConfig) -> FasterRCNN:
         head = KeypointRCNNHeads(backbone.out_channels, (config.keypoint_width,) * KEYPOINT_CONVS)
         predictor = KeypointRCNNPredictor(config.keypoint_width, config.joints)
         model = KeypointRCNN(
-            **parts, keypoint_roi_pool=pool(KEYPOINT_ROI), keypoint_head=head, keypoint_predictor=predictor
+            **parts, keypoint_roi_pool=pool(output_size=KEYPOINT_ROI), keypoint_head=head, keypoint_predictor=predictor
         )
     if config.head == "rfcn":  # torchvision's constructor takes no other pooling than RoIAlign
         model.roi_heads.box_roi_pool = PositionSensitivePool(backbone.out_channels, config.body.stride)
     if config.frozen_norm:
         freeze_norm(model)
+    model.config = config
     return model.eval()
+
+
+def start_from(first: nn.Module | None, config: KeypointRcnnConfig) -> nn.Module:
+    """The network before training: all weights of one of the same kind (its normalisation may be fixed now).
+
+    Of a network of another kind the body alone, whose plain convolutions deformable ones take
+    over; their offsets start at 0, as they were made. first None: random weights.
+    """
+    model = build(config)
+    if first is None:
+        return model
+    alike = replace(config, frozen_norm=first.config.frozen_norm) == first.config
+    stored, wanted = first.state_dict(), model.state_dict()
+    for name, value in wanted.items():
+        if alike or name.startswith("backbone.body."):
+            wanted[name] = stored.get(name, stored.get(name.replace(".conv.weight", ".weight"), value))
+    model.load_state_dict(wanted)
+    return model
 
 
 def _box_parts(config, backbone, pool) -> dict:
     if config.head == "rfcn":
-        return dict(box_roi_pool=pool(BOX_ROI), box_head=nn.Identity(), box_predictor=SplitScores())
+        return dict(box_roi_pool=pool(output_size=BOX_ROI), box_head=nn.Identity(), box_predictor=SplitScores())
     if config.head == "c4":
         head = StageHead(config.body, backbone.out_channels)
-        return dict(box_roi_pool=pool(BOX_ROI), box_head=head, box_predictor=FastRCNNPredictor(head.out_channels, 2))
+        return dict(
+            box_roi_pool=pool(output_size=BOX_ROI), box_head=head, box_predictor=FastRCNNPredictor(head.out_channels, 2)
+        )
     head = TwoMLPHead(backbone.out_channels * BOX_ROI**2, config.box_width)
-    return dict(box_roi_pool=pool(BOX_ROI), box_head=head, box_predictor=FastRCNNPredictor(config.box_width, 2))
-
-
-class FrozenBatchNorm3d(FrozenBatchNorm2d):
-    """torchvision's fixed scale and shift for clips (B, C, T, H, W)."""
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return super().forward(x.flatten(2, 3)).unflatten(2, x.shape[2:4])
-
-
-def freeze_norm(model: nn.Module) -> None:
-    """Batch normalisation becomes a fixed scale and shift, in place, as Detectron's affine layers."""
-    kinds = {nn.BatchNorm2d: FrozenBatchNorm2d, nn.BatchNorm3d: FrozenBatchNorm3d}
-    for name, module in model.named_children():
-        if type(module) in kinds:
-            frozen = kinds[type(module)](module.num_features, module.eps)
-            frozen.load_state_dict(module.state_dict())
-            setattr(model, name, frozen)
-        else:
-            freeze_norm(module)
+    return dict(
+        box_roi_pool=pool(output_size=BOX_ROI), box_head=head, box_predictor=FastRCNNPredictor(config.box_width, 2)
+    )
 
 
 def target(truth: People, size: tuple[int, int]) -> dict[str, torch.Tensor]:
@@ -224,47 +193,19 @@ def target(truth: People, size: tuple[int, int]) -> dict[str, torch.Tensor]:
     }
 
 
-def mirrored(image: torch.Tensor, wanted: dict[str, torch.Tensor]):
-    """Image (3, H, W) and target flipped left to right, left joints becoming right ones."""
-    width = image.shape[-1]
-    boxes, keypoints = wanted["boxes"].clone(), wanted["keypoints"][:, FLIP].clone()
-    boxes[:, [0, 2]] = width - boxes[:, [2, 0]]
-    keypoints[..., 0] = width - 1 - keypoints[..., 0]
-    return image.flip(-1), {**wanted, "boxes": boxes, "keypoints": keypoints}
+def labelled_frames(videos: Sequence[Video], frames: Sequence[Sequence[np.ndarray]], batch: int, seed: int):
+    """A function step → (images, targets) of random labelled frames; frames: what the network sees of each video."""
+    places = [(v, int(t)) for v, video in enumerate(videos) for t in np.flatnonzero(video.labelled)]
+
+    def example(v: int, t: int):
+        return image_tensor(frames[v][t]), target(videos[v].people.at(t), videos[v].size)
+
+    return drawn(places, example, batch, seed)
 
 
-def image_tensor(frame: np.ndarray) -> torch.Tensor:
-    """uint8 (H, W, 3) → float (3, H, W) in [0, 1]; a clip (T, H, W, 3) → (3 · T, H, W), frame after frame.
-
-    Raises WorkbookError for another shape or type.
-    """
-    frame = np.asarray(frame)
-    if frame.ndim not in (3, 4) or frame.shape[-1] != 3 or frame.dtype != np.uint8 or 0 in frame.shape:
-        raise WorkbookError(f"frames: uint8 of shape (H, W, 3) needed, got {frame.dtype} {frame.shape}.")
-    values = torch.from_numpy(np.ascontiguousarray(np.moveaxis(frame, -1, -3)))
-    return values.reshape(-1, *frame.shape[-3:-1]).float() / 255
-
-
-def frame_batches(videos: Sequence[Video], batch: int, seed: int):
-    """A function step → (images, targets) that draws labelled frames at random, half of them mirrored.
-
-    The same step gives the same frames whatever came before, so training can resume anywhere.
-    """
-    places = [(v, t) for v in range(len(videos)) for t in np.flatnonzero(videos[v].labelled)]
-
-    def draw(step: int):
-        rng = np.random.default_rng([seed, step])
-        images, targets = [], []
-        for k in rng.integers(len(places), size=batch):
-            video, t = videos[places[k][0]], int(places[k][1])
-            image, wanted = image_tensor(video.frames[t]), target(video.people.at(t), video.size)
-            if rng.random() < 0.5:
-                image, wanted = mirrored(image, wanted)
-            images.append(image)
-            targets.append(wanted)
-        return images, targets
-
-    return draw
+def batches(videos: Sequence[Video], config: KeypointRcnnConfig, batch: int, seed: int):
+    """A function step → (images, targets): labelled frames at random, half of them mirrored."""
+    return labelled_frames(videos, [v.frames for v in videos], batch, seed)
 
 
 def decode(heat: torch.Tensor, boxes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -329,18 +270,20 @@ def look(
     scaled, _ = model.transform(images)
     features = model.backbone(scaled.tensors)
     proposals, objectness = _propose(model, scaled, features)
-    factors = [torch.tensor([s[1] / o[1], s[0] / o[0]] * 2, device=device) for s, o in zip(scaled.image_sizes, sizes)]
+    factors = [
+        torch.tensor([s[1] / o[1], s[0] / o[0]] * 2, device=device)
+        for s, o in zip(scaled.image_sizes, sizes, strict=True)
+    ]
     if boxes is None:
         found, scores = _detect_boxes(model, features, proposals, scaled.image_sizes, score_floor)
     else:
         found = [
-            torch.as_tensor(np.asarray(b), dtype=torch.float32, device=device).reshape(-1, 4) * f
-            for b, f in zip(boxes, factors)
+            torch.tensor(np.asarray(b), dtype=torch.float32, device=device).reshape(-1, 4) * f
+            for b, f in zip(boxes, factors, strict=True)
         ]
         scores = [b.new_ones(len(b)) for b in found]
     heat = heatmaps(model, features, found, scaled.image_sizes)
-    back = lambda values: [(v / f).cpu().numpy() for v, f in zip(values, factors)]
-    places, boxes_out = back(proposals), back(found)
+    places, boxes_out = ([(v / f).cpu().numpy() for v, f in zip(vs, factors, strict=True)] for vs in (proposals, found))
     out = []
     for i, part in enumerate(heat.float().split([len(b) for b in found])):
         xy, logit, probability = decode(part, found[i].float() / factors[i])
@@ -356,11 +299,16 @@ def _propose(model, images, features):
     logits, shifts = rpn.head(maps)
     anchors = rpn.anchor_generator(images, maps)
     per_level = [v[0].numel() for v in logits]
-    flatten = lambda v, c: v.view(len(v), -1, c, *v.shape[-2:]).permute(0, 3, 4, 1, 2).reshape(len(v), -1, c)
-    logits = torch.cat([flatten(v, 1) for v in logits], 1).flatten(1)
-    shifts = torch.cat([flatten(v, 4) for v in shifts], 1).reshape(-1, 4)
+    logits = torch.cat([_anchor_by_anchor(v, 1) for v in logits], 1).flatten(1)
+    shifts = torch.cat([_anchor_by_anchor(v, 4) for v in shifts], 1).reshape(-1, 4)
     boxes = rpn.box_coder.decode(shifts, anchors).view(len(anchors), -1, 4)
     return rpn.filter_proposals(boxes, logits, images.image_sizes, per_level)
+
+
+def _anchor_by_anchor(maps: torch.Tensor, each: int) -> torch.Tensor:
+    """(B, A · each, h, w) → (B, hwA, each), anchors in torchvision's order."""
+    apart = maps.view(len(maps), -1, each, *maps.shape[-2:])
+    return apart.permute(0, 3, 4, 1, 2).reshape(len(maps), -1, each)
 
 
 def _detect_boxes(model, features, proposals, sizes, score_floor):
@@ -393,9 +341,9 @@ def as_people(frame: int, found: Detection) -> People:
 def detect(
     model,
     frames: Sequence[np.ndarray],
+    which: Sequence[int] | None = None,
     batch: int = 4,
     score_floor: float = SCORE_FLOOR,
-    which: Sequence[int] | None = None,
     boxes: People | None = None,
 ) -> People:
     """All people of a clip, frame by frame (DT §3.1): People with box, score, xy and joint_score.
@@ -410,18 +358,6 @@ def detect(
         some = numbers[start : start + batch]
         given = None if boxes is None else [boxes.at(t).box for t in some]
         found = look(model, [frames[t] for t in some], given, score_floor, keep_heat=False)
-        parts += [as_people(t, f) for t, f in zip(some, found)]
+        parts += [as_people(t, f) for t, f in zip(some, found, strict=True)]
     out = concatenate(parts)
-    return out if boxes is None or not len(out) else out.replace(score=_scores_of(boxes, numbers))
-
-
-def _scores_of(given: People, numbers) -> np.ndarray:
-    return np.concatenate([given.at(t).score for t in numbers])
-
-
-def detect_video(model, video: Video, labelled_only: bool = False) -> People:
-    """`detect` on a video's frames, or its labelled ones. WorkbookError for a video without frames."""
-    if video.frames is None:
-        raise WorkbookError(f"{video.name}: frames are missing, so nothing can be detected in it.")
-    which = np.flatnonzero(video.labelled) if labelled_only else None
-    return detect(model, video.frames, which=which)
+    return out if boxes is None else out.replace(score=concatenate([boxes.at(t) for t in numbers]).score)

@@ -6,20 +6,17 @@ settings: embedding 200, hidden 200, 2 layers, dropout .2); its tracker's code w
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from helpers import WorkbookError, puppets, weights
+from helpers import WorkbookError
 from helpers.people import People, Video
 from helpers.skeleton import N_JOINTS
-from helpers.training.loop import Recipe, fit
 
 #: What the network sees of a person: the box's four numbers (DT), or the joints besides.
 WIDTHS = {"box": 4, "joints": 4 + 3 * N_JOINTS}
@@ -55,7 +52,7 @@ class TrackLstm(nn.Module):
         self.matched = nn.Linear(config.hidden, 1)
 
     def forward(self, seen: torch.Tensor, state=None):
-        """seen (L, N, inputs), the state before → logits (L, N), how well each fits what came before; the state after."""
+        """seen (L, N, inputs), state before → logits (L, N), how each fits what came before, and the state after."""
         out, state = self.lstm(self.dropout(F.relu(self.embed(seen))), state)
         return self.matched(self.dropout(out))[..., 0], state
 
@@ -66,14 +63,14 @@ class TrackLstm(nn.Module):
         detection alone is computed once and not for every pair.
         """
         x, after = F.relu(self.embed(detections))[None], []
-        for k, (h, c) in enumerate(zip(*state)):
-            of = lambda name: getattr(self.lstm, f"{name}_l{k}")
-            gates = F.linear(x, of("weight_ih"), of("bias_ih")) + F.linear(h, of("weight_hh"), of("bias_hh"))[:, None]
+        for k, (h, c) in enumerate(zip(*state, strict=True)):
+            w_x, w_h, b_x, b_h = self.lstm.all_weights[k]
+            gates = F.linear(x, w_x, b_x) + F.linear(h, w_h, b_h)[:, None]
             i, f, g, o = gates.chunk(4, -1)
             c = f.sigmoid() * c[:, None] + i.sigmoid() * g.tanh()
             x = o.sigmoid() * c.tanh()
             after.append((x, c))
-        return self.matched(x)[..., 0], tuple(map(torch.stack, zip(*after)))
+        return self.matched(x)[..., 0], tuple(map(torch.stack, zip(*after, strict=True)))
 
 
 def inputs_of(people: People, size: tuple[int, int], inputs: str) -> np.ndarray:
@@ -94,17 +91,6 @@ def inputs_of(people: People, size: tuple[int, int], inputs: str) -> np.ndarray:
 
 #: Longest stretch of a track that is read before the question, in frames.
 LONGEST = 12
-
-
-TRAIN = f"PuppetTrack train, stretches of 1 to {LONGEST} frames of true tracks"
-
-
-STEPS = 3000
-
-
-def recipe(seed: int = 0) -> Recipe:
-    """DT's batch of 20 and ten epochs become a number of steps; AdamW stands in for its plain descent."""
-    return Recipe(TRAIN, 60, STEPS, batch=20, rate=1e-3, seed=seed)
 
 
 class Questions:
@@ -162,37 +148,33 @@ def loss(model: TrackLstm, tracks: torch.Tensor, candidates: torch.Tensor, same:
     return F.binary_cross_entropy_with_logits(logits[0][real], same.flatten()[real])
 
 
-def obtain(seed: int = 0, inputs: str = "box", device: str = "cpu", folder: Path = weights.FOLDER) -> TrackLstm:
-    """The trained network: from its file if it is there, else trained now and kept there."""
-    config, plan = LstmConfig(inputs), recipe(seed)
-
-    def train(model):
-        questions = Questions(puppets.videos("train", n=plan.videos, render=False), inputs)
-        place = weights.device(device)
-        parts = lambda step: [x.to(place) for x in questions.batch(plan.batch, step, seed)]
-        log = fit(model, lambda m, step: {"loss": loss(m, *parts(step))}, plan, device)
-        model.cpu()
-        stretches = np.array_split([row["loss"] for row in log], 30)
-        return {
-            "data": plan.data,
-            "seed": seed,
-            "device": device,
-            "minutes": round(log[-1]["seconds"] / 60, 2),
-            "log": json.dumps([round(float(s.mean()), 4) for s in stretches]),
-        }
-
-    def build():
-        torch.manual_seed(seed)
-        return TrackLstm(config)
-
-    return weights.train_or_load(f"lstm-{inputs}-{seed}", configuration(seed, inputs), build, train, folder)
+Config = LstmConfig
 
 
-def configuration(seed: int = 0, inputs: str = "box") -> dict:
-    """What a file's name is a hash of."""
-    return weights.configuration(network=LstmConfig(inputs), recipe=recipe(seed))
+def build(config: LstmConfig) -> TrackLstm:
+    """The network with random weights, in evaluation mode."""
+    return TrackLstm(config).eval()
 
 
-def weight_file(seed: int = 0, inputs: str = "box", folder: Path = weights.FOLDER) -> Path:
-    """Where the trained network is kept."""
-    return Path(folder) / weights.file_name(f"lstm-{inputs}-{seed}", configuration(seed, inputs))
+def start_from(first: TrackLstm | None, config: LstmConfig) -> TrackLstm:
+    """The network before training: another's weights, or random ones."""
+    model = build(config)
+    if first is not None:
+        model.load_state_dict(first.state_dict())
+    return model
+
+
+def batches(videos: Sequence[Video], config: LstmConfig, batch: int, seed: int):
+    """A function step → (tracks, candidates, same), see `Questions`."""
+    questions = Questions(videos, config.inputs)
+    return lambda step: questions.batch(batch, step, seed)
+
+
+def losses(model: TrackLstm, *questions: torch.Tensor) -> dict[str, torch.Tensor]:
+    """The named losses of one step, whose sum is minimised."""
+    return {"loss": loss(model, *questions)}
+
+
+def score(model: TrackLstm, state: tuple, detections: torch.Tensor):
+    """Logits (N, M) that detections (M, inputs) go on with tracks, and the tracks' states if they do."""
+    return model.compare(state, detections)

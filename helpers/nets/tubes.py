@@ -20,25 +20,19 @@ from torchvision.models.detection.faster_rcnn import FastRCNNPredictor
 from torchvision.models.detection.keypoint_rcnn import KeypointRCNNHeads, KeypointRCNNPredictor
 from torchvision.models.detection.roi_heads import keypoints_to_heatmap
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
-from torchvision.ops import box_iou, roi_align
 
 from helpers import WorkbookError
+from helpers.nets import keypoint_rcnn
 from helpers.nets.inflate import Windows, fold_time, inflate, inflate_weights, window
-from helpers.nets.keypoint_rcnn import (
-    BOX_ROI,
-    HEATMAP,
-    KEYPOINT_CONVS,
-    KEYPOINT_ROI,
-    SCORE_FLOOR,
-    LastMap,
-    StageHead,
-    decode,
-    freeze_norm,
-    image_tensor,
-)
+from helpers.nets.keypoint_rcnn import SCORE_FLOOR
+from helpers.nets.rcnn_parts import BOX_ROI, HEATMAP, KEYPOINT_CONVS, KEYPOINT_ROI, LastMap, StageHead, freeze_norm
 from helpers.nets.resnet import Body, BodyConfig
+from helpers.nets.sampling import drawn, image_tensor
+from helpers.nets.tube_geometry import clip_tubes, tube_align, tube_nms, tube_target
+from helpers.nets.tube_geometry import tube_iou as tube_iou
+from helpers.nets.tube_heads import TubeHead, classification, decode, encode, inside, labels
 from helpers.people import People, Video, concatenate, nobody, people
-from helpers.skeleton import FLIP, N_JOINTS
+from helpers.skeleton import N_JOINTS
 
 MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 #: Matching of anchors and of proposals to ground-truth tubes by tube IoU, and the two suppressions.
@@ -101,73 +95,6 @@ def frame_config(config: TubeConfig) -> TubeConfig:
     return replace(config, frames=1, form="frame", scheme="centre")
 
 
-# --- tubes -----------------------------------------------------------------------------------
-
-
-def tube_iou(a: torch.Tensor, b: torch.Tensor, visible: torch.Tensor | None = None) -> torch.Tensor:
-    """Mean over time of the boxes' IoU: (N, T, 4) and (M, T, 4) → (N, M) in [0, 1].
-
-    visible (N, T): frames in which a ground-truth tube a exists; the mean is over those.
-    """
-    per_frame = torch.stack([box_iou(a[:, t], b[:, t]) for t in range(a.shape[1])], -1)
-    if visible is None:
-        return per_frame.mean(-1)
-    weight = visible.to(per_frame)[:, None]
-    return (per_frame.nan_to_num() * weight).sum(-1) / weight.sum(-1).clamp(min=1)
-
-
-def tube_nms(tubes: torch.Tensor, scores: torch.Tensor, threshold: float) -> torch.Tensor:
-    """Greedy suppression by tube IoU: indices (K,) of tubes (N, T, 4) that stay, best score first."""
-    order = scores.argsort(descending=True, stable=True)
-    near = (tube_iou(tubes[order], tubes[order]) > threshold).cpu().numpy()
-    gone, kept = np.zeros(len(order), bool), []
-    for i in range(len(order)):
-        if not gone[i]:
-            kept.append(i)
-            gone |= near[i]
-    return order[kept]
-
-
-def tube_align(features: torch.Tensor, tubes: list[torch.Tensor], side: int, stride: float) -> torch.Tensor:
-    """RoIAlign of every slice: features (B, C, T, h, w), tubes (n, T, 4) a clip → (N, C, T, side, side)."""
-    length = features.shape[2]
-    boxes = [tube[:, t] for tube in tubes for t in range(length)]
-    pooled = roi_align(fold_time(features), boxes, side, 1 / stride, sampling_ratio=2)
-    # A clip's boxes come slice by slice; they are wanted tube by tube.
-    parts = pooled.split([len(tube) * length for tube in tubes])
-    return torch.cat([p.unflatten(0, (length, -1)).transpose(0, 1) for p in parts]).transpose(1, 2)
-
-
-# --- the network -------------------------------------------------------------------------------
-
-
-class TubeHead(nn.Module):
-    """Proposal head: features (B, C, T, h, w) → class scores averaged over time and 4 shifts a slice.
-
-    Scores (B, hwA, 1 or 2) and shifts (B, hwA, T, 4), anchors in torchvision's order.
-    """
-
-    def __init__(self, channels: int, anchors: int, classes: int, form: str):
-        super().__init__()
-        layers = nn.ModuleDict(
-            {
-                "conv": nn.Conv2d(channels, channels, 3, padding=1),
-                "scores": nn.Conv2d(channels, anchors * classes, 1),
-                "shifts": nn.Conv2d(channels, anchors * 4, 1),
-            }
-        )
-        for layer in layers.values():
-            nn.init.normal_(layer.weight, std=0.01)
-            nn.init.zeros_(layer.bias)
-        self.layers, self.anchors = inflate(layers, "centre", form), anchors
-
-    def forward(self, features):
-        x = F.relu(self.layers["conv"](features))
-        scores = self.layers["scores"](x).mean(2).unflatten(1, (self.anchors, -1))
-        shifts = self.layers["shifts"](x).unflatten(1, (self.anchors, 4))
-        return scores.permute(0, 3, 4, 1, 2).flatten(1, 3), shifts.permute(0, 4, 5, 1, 3, 2).flatten(1, 3)
-
-
 class TubeRcnn(nn.Module):
     """Clips → tubes with joints. In training mode `forward(clips, targets)` gives the losses.
 
@@ -218,9 +145,9 @@ class TubeRcnn(nn.Module):
     def propose(self, anchors, scores, shifts, sizes) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
         """The best tubes (R, T, 4) of each clip with their objectness (R,), after suppression."""
         tubes_out, scores_out = [], []
-        for score, shift, size in zip(self.objectness(scores.detach()), shifts.detach(), sizes):
+        for score, shift, size in zip(self.objectness(scores.detach()), shifts.detach(), sizes, strict=True):
             top = score.topk(min(len(score), (2 if self.training else 1) * self.config.proposals)).indices
-            tubes = clip_tubes(_decode(self.proposal_coder, shift[top], anchors[top]), size)
+            tubes = clip_tubes(decode(self.proposal_coder, shift[top], anchors[top]), size)
             keep = ((tubes[..., 2:] - tubes[..., :2]) >= 1e-3).all(-1).all(-1)
             tubes, score = tubes[keep], score[top][keep]
             kept = tube_nms(tubes, score, PROPOSAL_NMS)[: self.config.proposals]
@@ -233,8 +160,8 @@ class TubeRcnn(nn.Module):
         pooled = tube_align(features, tubes, BOX_ROI, self.config.body.stride)
         x = self.box_head(fold_time(pooled))
         logits, shifts = self.box_predictor(x)
-        unfold = lambda v: v.unflatten(0, (-1, self.config.frames))
-        return unfold(logits).mean(1), unfold(shifts)[..., 4:]
+        logits, shifts = (v.unflatten(0, (-1, self.config.frames)) for v in (logits, shifts))
+        return logits.mean(1), shifts[..., 4:]
 
     def heatmaps(self, features, tubes) -> torch.Tensor:
         """Keypoint logits (N, T, J, 56, 56)."""
@@ -251,7 +178,7 @@ class TubeRcnn(nn.Module):
         anchors = self.anchor_tubes(scaled, features)
         scores, shifts = self.head(features)
         tubes, _ = self.propose(anchors, scores, shifts, scaled.image_sizes)
-        samples = [self._sample(tube, wanted) for tube, wanted in zip(tubes, targets)]
+        samples = [self._sample(tube, wanted) for tube, wanted in zip(tubes, targets, strict=True)]
         losses = self._proposal_losses(anchors, scores, shifts, targets, scaled.image_sizes)
         losses |= self._box_losses(features, samples)
         return losses | {"loss_keypoint": self._keypoint_loss(features, samples)}
@@ -259,7 +186,7 @@ class TubeRcnn(nn.Module):
     def _scaled(self, clips, targets):
         scaled, _ = self.transform(list(clips))
         out = []
-        for clip, size, wanted in zip(clips, scaled.image_sizes, targets):
+        for clip, size, wanted in zip(clips, scaled.image_sizes, targets, strict=True):
             factor = torch.tensor([size[1] / clip.shape[-1], size[0] / clip.shape[-2]], device=clip.device)
             xy = wanted["keypoints"][..., :2] * factor
             out.append(
@@ -275,12 +202,12 @@ class TubeRcnn(nn.Module):
         sampler = detection_utils.BalancedPositiveNegativeSampler(self.config.anchors, 0.5)
         matcher = detection_utils.Matcher(ANCHOR_POSITIVE, ANCHOR_NEGATIVE, allow_low_quality_matches=True)
         objectness, regression, n = [], [], 0
-        for score, shift, wanted, size in zip(scores, shifts, targets, sizes):
-            label, match = _labels(matcher, wanted, anchors)
-            label[~_inside(anchors[:, 0], size)] = -1  # anchors across the border take no part
+        for score, shift, wanted, size in zip(scores, shifts, targets, sizes, strict=True):
+            label, match = labels(matcher, wanted, anchors)
+            label[~inside(anchors[:, 0], size)] = -1  # anchors across the border take no part
             positive, negative = (m[0].bool() for m in sampler([label]))
             sampled = positive | negative
-            objectness.append(_classification(score[sampled], label[sampled]))
+            objectness.append(classification(score[sampled], label[sampled]))
             regression.append(self._smooth(self.proposal_coder, anchors, shift, wanted, match, positive))
             n += int(sampled.sum())
         return {"loss_objectness": torch.cat(objectness).mean(), "loss_rpn_box_reg": sum(regression) / max(n, 1)}
@@ -290,7 +217,7 @@ class TubeRcnn(nn.Module):
         rows = positive.nonzero()[:, 0]
         if len(rows) == 0:
             return shifts.sum() * 0
-        goal = _encode(coder, wanted["tubes"][match[rows]], places[rows])
+        goal = encode(coder, wanted["tubes"][match[rows]], places[rows])
         loss = F.smooth_l1_loss(shifts[rows], goal, beta=SMOOTH_L1_BETA, reduction="none").sum(-1)
         return (loss * wanted["visible"][match[rows]]).sum() / self.config.frames
 
@@ -298,7 +225,7 @@ class TubeRcnn(nn.Module):
         """Proposals and ground truth of one clip, a quarter positive, as the box head trains on them."""
         tubes = torch.cat([tubes, wanted["tubes"]]).detach()
         matcher = detection_utils.Matcher(ROI_POSITIVE, ROI_POSITIVE, allow_low_quality_matches=False)
-        label, match = _labels(matcher, wanted, tubes)
+        label, match = labels(matcher, wanted, tubes)
         sampler = detection_utils.BalancedPositiveNegativeSampler(self.config.rois, 0.25)
         rows = torch.where(sum(m[0] for m in sampler([label])))[0]
         return {"tubes": tubes[rows], "label": label[rows], "match": match[rows], "wanted": wanted}
@@ -310,10 +237,10 @@ class TubeRcnn(nn.Module):
         parts = shifts.split([len(t) for t in tubes])
         regression = sum(
             self._smooth(self.box_coder, s["tubes"], p, s["wanted"], s["match"], s["label"] > 0)
-            for s, p in zip(samples, parts)
+            for s, p in zip(samples, parts, strict=True)
         )
         return {
-            "loss_classifier": _classification(logits, label).mean(),
+            "loss_classifier": classification(logits, label).mean(),
             "loss_box_reg": regression / max(len(label), 1),
         }
 
@@ -322,7 +249,7 @@ class TubeRcnn(nn.Module):
         tubes = [s["tubes"][s["label"] > 0] for s in samples]
         heat = self.heatmaps(features, tubes)
         cells, valid = [], []
-        for tube, s in zip(tubes, samples):
+        for tube, s in zip(tubes, samples, strict=True):
             joints = s["wanted"]["keypoints"][s["match"][s["label"] > 0]]
             cell, inside = keypoints_to_heatmap(joints.flatten(0, 1), tube.flatten(0, 1), HEATMAP)
             cells.append(cell.flatten())
@@ -331,6 +258,9 @@ class TubeRcnn(nn.Module):
         if not valid.any():
             return heat.sum() * 0 + features.sum() * 0
         return F.cross_entropy(heat.flatten(0, 2).flatten(1)[valid], cells[valid])
+
+
+Config = TubeConfig
 
 
 def build(config: TubeConfig) -> TubeRcnn:
@@ -348,107 +278,24 @@ def inflated(frame_model: TubeRcnn, config: TubeConfig) -> TubeRcnn:
     return model
 
 
-def clip_tubes(tubes: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    """Tubes (N, T, 4) cut at the borders of an image of size (height, width)."""
-    limit = tubes.new_tensor([size[1], size[0]] * 2)
-    return torch.minimum(tubes.clamp(min=0), limit)
+def start_from(first: TubeRcnn | None, config: TubeConfig) -> TubeRcnn:
+    """The network before training: another (None = a random frame-level one) inflated by the scheme, all its layers."""
+    return inflated(first or build(frame_config(config)), config)
 
 
-def _encode(coder, wanted, places):
-    return coder.encode_single(wanted.reshape(-1, 4), places.reshape(-1, 4)).view_as(wanted)
-
-
-def _decode(coder, shifts, places):
-    return coder.decode_single(shifts.reshape(-1, 4), places.reshape(-1, 4)).view_as(places)
-
-
-def _inside(boxes: torch.Tensor, size) -> torch.Tensor:
-    limit = boxes.new_tensor([size[1], size[0]])
-    return (boxes[:, :2] >= 0).all(1) & (boxes[:, 2:] <= limit).all(1)
-
-
-def _labels(matcher, wanted, places) -> tuple[torch.Tensor, torch.Tensor]:
-    """1 person, 0 background, −1 left out, and the matched ground truth (0 where none), each (K,)."""
-    if len(wanted["tubes"]) == 0:
-        nothing = torch.zeros(len(places), dtype=torch.int64, device=places.device)
-        return nothing, nothing
-    match = matcher(tube_iou(wanted["tubes"], places, wanted["visible"]))
-    label = (match >= 0).long()
-    label[match == matcher.BETWEEN_THRESHOLDS] = -1
-    return label, match.clamp(min=0)
-
-
-def _classification(logits, label) -> torch.Tensor:
-    """Softmax loss of (K, 2) or sigmoid loss of (K, 1) logits, one value each."""
-    if logits.shape[-1] == 2:
-        return F.cross_entropy(logits, label, reduction="none")
-    return F.binary_cross_entropy_with_logits(logits[:, 0], label.to(logits), reduction="none")
-
-
-# --- training targets --------------------------------------------------------------------------
-
-
-def tube_target(truth: People, frames: Sequence[int], size: tuple[int, int]) -> dict[str, torch.Tensor]:
-    """Ground-truth tubes of a clip: the union of the tracks in its frames (DT's released code).
-
-    size (width, height). tubes (n, T, 4) px, visible (n, T), keypoints (n, T, 15, 3) with
-    1 = annotated in the last column. Where a person is absent the nearest visible frame's box
-    stands in, so that features can be pooled there; no loss is taken from it.
-    """
-    limit = np.array([*size, *size], float)
-    box = np.clip(truth.box, 0, limit)
-    usable = truth[((box[:, 2:] - box[:, :2]) >= 1).all(1) & np.isin(truth.frame, frames)]
-    tracks, length = np.unique(usable.track), len(frames)
-    tubes = np.zeros((len(tracks), length, 4))
-    visible = np.zeros((len(tracks), length), bool)
-    keypoints = np.zeros((len(tracks), length, N_JOINTS, 3))
-    for i, track in enumerate(tracks):
-        for k, t in enumerate(frames):
-            here = usable[(usable.track == track) & (usable.frame == t)]
-            if len(here):
-                tubes[i, k], visible[i, k] = np.clip(here.box[0], 0, limit), True
-                keypoints[i, k] = np.c_[here.xy[0], here.present[0]]
-        known = np.flatnonzero(visible[i])
-        tubes[i] = tubes[i, known[np.abs(np.arange(length)[:, None] - known).argmin(1)]]
-    return {
-        "tubes": torch.tensor(tubes, dtype=torch.float32),
-        "visible": torch.tensor(visible),
-        "keypoints": torch.tensor(keypoints, dtype=torch.float32),
-    }
-
-
-def mirrored(clip: torch.Tensor, wanted: dict[str, torch.Tensor]):
-    """Clip (3 · T, H, W) and tube target flipped left to right, left joints becoming right ones."""
-    width = clip.shape[-1]
-    tubes, keypoints = wanted["tubes"].clone(), wanted["keypoints"][:, :, FLIP].clone()
-    tubes[..., [0, 2]] = width - tubes[..., [2, 0]]
-    keypoints[..., 0] = width - 1 - keypoints[..., 0]
-    return clip.flip(-1), {**wanted, "tubes": tubes, "keypoints": keypoints}
-
-
-def clip_batches(videos: Sequence[Video], length: int, batch: int, seed: int):
+def batches(videos: Sequence[Video], config: TubeConfig, batch: int, seed: int):
     """A function step → (clips, targets): random clips, all frames labelled, half of them mirrored."""
-    places = [
-        (v, t)
-        for v, video in enumerate(videos)
-        for t in range(len(video))
-        if video.labelled[window(t, length, len(video))].all()
-    ]
+    windows = [Windows(video.frames, config.frames) for video in videos]
 
-    def draw(step: int):
-        rng = np.random.default_rng([seed, step])
-        clips, targets = [], []
-        for k in rng.integers(len(places), size=batch):
-            video, t = videos[places[k][0]], places[k][1]
-            clip = image_tensor(Windows(video.frames, length)[t])
-            wanted = tube_target(video.people, window(t, length, len(video)), video.size)
-            if rng.random() < 0.5:
-                clip, wanted = mirrored(clip, wanted)
-            clips.append(clip)
-            targets.append(wanted)
-        return clips, targets
+    def around(v: int, t: int) -> np.ndarray:
+        return window(t, config.frames, len(videos[v]))
 
-    return draw
+    places = [(v, t) for v, video in enumerate(videos) for t in range(len(video)) if video.labelled[around(v, t)].all()]
+
+    def example(v: int, t: int):
+        return image_tensor(windows[v][t]), tube_target(videos[v].people, around(v, t), videos[v].size)
+
+    return drawn(places, example, batch, seed)
 
 
 # --- inference -----------------------------------------------------------------------------------
@@ -493,7 +340,6 @@ def look(
     logits, shifts = model.classify(features, proposals)
     found = _final(model, proposals, logits, shifts, scaled.image_sizes, score_floor)
     heat = model.heatmaps(features, [tubes for tubes, _ in found]).split([len(s) for _, s in found])
-    numpy = lambda *values: [v.float().cpu().numpy() for v in values]
     out = []
     for i, (tubes, score) in enumerate(found):
         size, original = scaled.image_sizes[i], images[i].shape[-2:]
@@ -501,18 +347,19 @@ def look(
         tubes = tubes / factor
         middle = slice(model.config.frames // 2, model.config.frames // 2 + 1) if centre_only else slice(None)
         maps, boxes = heat[i][:, middle], tubes[:, middle]
-        joints = decode(maps.flatten(0, 1).float(), boxes.flatten(0, 1).float())
+        joints = keypoint_rcnn.decode(maps.flatten(0, 1).float(), boxes.flatten(0, 1).float())
         joints = [v.unflatten(0, maps.shape[:2]) for v in joints]
-        out.append(TubeDetection(*numpy(proposals[i] / factor, objectness[i], tubes, score, *joints)))
+        values = (proposals[i] / factor, objectness[i], tubes, score, *joints)
+        out.append(TubeDetection(*(v.float().cpu().numpy() for v in values)))
     return out
 
 
 def _final(model, proposals, logits, shifts, sizes, score_floor):
     """Final tubes (n, T, 4) and scores (n,) of each clip."""
     out, counts = [], [len(p) for p in proposals]
-    for tubes, logit, shift, size in zip(proposals, logits.split(counts), shifts.split(counts), sizes):
+    for tubes, logit, shift, size in zip(proposals, logits.split(counts), shifts.split(counts), sizes, strict=True):
         score = logit.softmax(-1)[:, 1]
-        tubes = clip_tubes(_decode(model.box_coder, shift, tubes), size)
+        tubes = clip_tubes(decode(model.box_coder, shift, tubes), size)
         keep = (score > score_floor) & ((tubes[..., 2:] - tubes[..., :2]) >= 1e-2).all(-1).all(-1)
         tubes, score = tubes[keep], score[keep]
         kept = tube_nms(tubes, score, DETECTION_NMS)[:DETECTIONS]
@@ -536,7 +383,7 @@ def detect(
     parts = []
     for start in range(0, len(numbers), batch):
         some = numbers[start : start + batch]
-        for t, found in zip(some, look(model, [windows[t] for t in some], score_floor, centre_only=True)):
+        for t, found in zip(some, look(model, [windows[t] for t in some], score_floor, centre_only=True), strict=True):
             parts.append(_centre(t, found, model.config.frames // 2))
     return concatenate(parts)
 

@@ -1,7 +1,22 @@
 """Training: the loop, the plans of the workbook's own networks, and how a trained one is obtained."""
 
-from helpers.training.loop import Recipe, fit, rate_at
-from helpers.training.obtaining import batches, begin, obtain
-from helpers.training.plans import BACKBONES, Plan, stage_one, videos_of
+from helpers.training.loop import Recipe, Span, fit, rate_at
+from helpers.training.obtaining import batches, begin, load, obtain, weight_file
+from helpers.training.plans import BACKBONES, Plan, Scale, scale, stage_one
 
-__all__ = ["BACKBONES", "Plan", "Recipe", "batches", "begin", "fit", "obtain", "rate_at", "stage_one", "videos_of"]
+__all__ = [
+    "BACKBONES",
+    "Plan",
+    "Recipe",
+    "Scale",
+    "Span",
+    "batches",
+    "begin",
+    "fit",
+    "load",
+    "obtain",
+    "rate_at",
+    "scale",
+    "stage_one",
+    "weight_file",
+]

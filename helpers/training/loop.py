@@ -7,8 +7,8 @@ seed and the step's number, so an interrupted run ends where an uninterrupted on
 
 from __future__ import annotations
 
+import io
 import math
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +18,7 @@ import torch
 from torch import nn
 
 from helpers import WorkbookError
+from helpers.files import write_atomically
 from helpers.weights import device as find_device
 
 #: Gradients are cut to this norm; the rate falls along a cosine to this share of its peak.
@@ -25,23 +26,32 @@ LARGEST_NORM, LAST_SHARE = 10.0, 0.02
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """How a network was trained.
+class Span:
+    """Which videos of PuppetTrack a network is trained on: first to last (not included) of a split."""
 
-    data: which frames, in words; videos: how many; steps; batch: frames or clips a step;
-    rate: highest learning rate (AdamW), reached after warm_up steps; seed; start: file
-    name of the weights it started from, "" = from scratch.
+    split: str
+    first: int
+    last: int
+
+    def __str__(self) -> str:
+        return f"PuppetTrack {self.split}, videos {self.first} to {self.last - 1}"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained.
+
+    data: on which videos; steps; batch: frames or clips per step; rate: highest learning rate
+    (AdamW), reached after warm_up steps; seed of everything random.
     """
 
-    data: str
-    videos: int
+    data: Span
     steps: int
     batch: int = 4
     rate: float = 1e-3
     warm_up: int = 50
     decay: float = 1e-4
     seed: int = 0
-    start: str = ""
 
 
 def rate_at(recipe: Recipe, step: int) -> float:
@@ -61,7 +71,7 @@ def fit(
     every: int = 100,
     report: Callable[[int, dict], None] | None = None,
 ) -> list[dict[str, float]]:
-    """Train in place; returns the log, one {loss: value, …, "seconds"} a step, seconds since the start.
+    """Train in place; returns the log, one {loss: value, …, "seconds"} per step, seconds since the start.
 
     losses(model, step) gives named losses whose sum is minimised. With a checkpoint file the
     run is saved every `every` steps and taken up from there. On a GPU it runs in mixed
@@ -98,13 +108,11 @@ def fit(
     return log
 
 
-def _save(path: Path, model, optimiser, recipe, log) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    torch.save(
-        {"model": model.state_dict(), "optimiser": optimiser.state_dict(), "recipe": repr(recipe), "log": log}, partial
-    )
-    os.replace(partial, path)
+def _save(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, recipe: Recipe, log: list) -> None:
+    content = io.BytesIO()
+    state = {"model": model.state_dict(), "optimiser": optimiser.state_dict(), "recipe": repr(recipe), "log": log}
+    torch.save(state, content)
+    write_atomically(path, content.getvalue())
 
 
 def _resume(path, model, optimiser, recipe, place) -> list[dict[str, float]]:

@@ -1,120 +1,80 @@
-"""One plain training loop for every network: a budget in steps, a seed, a loss log, resumable.
-
-A network brings a function that gives its losses for a step; everything random is drawn from the
-seed and the step's number, so an interrupted run ends where an uninterrupted one does. Notebooks
-03 and 04 show its curves. At the end: the networks that the workbook itself trained, and how.
-"""
+"""How a plan's network is obtained: from its file where there is one, else trained now (notebooks 03, 04 and 07)."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import nn
 
-from helpers import puppets, weights
-from helpers.nets import inflate, keypoint_rcnn, tubes
+from helpers import artefacts, puppets, weights
+from helpers.nets.registry import module_of
 from helpers.places import BUILD
 from helpers.training.loop import fit
-from helpers.training.plans import SPANS, Plan
+from helpers.training.plans import Plan
 from helpers.weights import device as find_device
 
-CHECKPOINTS = BUILD / "checkpoints"
+
+def weight_file(plan: Plan, data: Path = BUILD) -> Path:
+    """Where the plan's weights are: among those that ship, or else below `data`."""
+    shipped = artefacts.path_of("weights", plan.name)
+    return shipped if shipped.exists() else artefacts.path_of("weights", plan.name, data)
 
 
-def begin(plan: Plan, folder: Path = weights.FOLDER) -> nn.Module:
+def begin(plan: Plan, data: Path = BUILD) -> nn.Module:
     """The network before its first step. WorkbookError where the weights it starts from are missing."""
     torch.manual_seed(plan.recipe.seed)
-    if plan.start is None:
-        return _at_random(plan.network)
-    first = weights.load(folder / plan.start.file, build_network(plan.start.network), plan.start.configuration)
-    if isinstance(plan.network, inflate.AveragedConfig):
-        return inflate.averaged(first, plan.network)
-    if isinstance(plan.network, tubes.TubeConfig) and plan.network.frames > 1:
-        return tubes.inflated(first, plan.network)
-    if plan.network == plan.start.network:
-        return first
-    if plan.network == replace(plan.start.network, frozen_norm=True):
-        keypoint_rcnn.freeze_norm(first)
-        return first
-    return _with_body(build_network(plan.network), first)
+    first = load(plan.start, data) if plan.start else None
+    return module_of(plan.network).start_from(first, plan.network)
 
 
-def _at_random(network) -> nn.Module:
-    """Random weights; a tube network's are inflated by its scheme from random frame-level ones."""
-    if isinstance(network, tubes.TubeConfig):
-        return tubes.inflated(tubes.build(tubes.frame_config(network)), network)
-    return build_network(network)
-
-
-def _with_body(model: nn.Module, first: nn.Module) -> nn.Module:
-    """A detector of another kind takes over the body alone; deformable convolutions take the plain ones."""
-    stored, wanted = first.backbone.body.state_dict(), model.backbone.body.state_dict()
-    for name, value in wanted.items():
-        source = stored.get(name, stored.get(name.replace(".conv.weight", ".weight")))
-        wanted[name] = value if source is None else source  # offsets start at 0, as they were made
-    model.backbone.body.load_state_dict(wanted)
-    return model
-
-
-def build_network(network) -> nn.Module:
-    makers = {
-        keypoint_rcnn.KeypointRcnnConfig: keypoint_rcnn.build,
-        inflate.AveragedConfig: inflate.build,
-        tubes.TubeConfig: tubes.build,
-    }
-    return makers[type(network)](network)
+def load(plan: Plan, data: Path = BUILD) -> nn.Module:
+    """The plan's trained network from its file. WorkbookError where there is none, or of another configuration."""
+    return weights.load(weight_file(plan, data), module_of(plan.network).build(plan.network), plan.configuration)
 
 
 def batches(plan: Plan) -> Callable[[int], tuple]:
-    """A function step → (images or clips, targets) of the plan's data."""
-    first, last = SPANS[plan.recipe.data]
-    videos = puppets.videos("train", n=last)[first:]
-    if isinstance(plan.network, tubes.TubeConfig):
-        return tubes.clip_batches(videos, plan.network.frames, plan.recipe.batch, plan.recipe.seed)
-    if isinstance(plan.network, inflate.AveragedConfig):
-        videos = [replace(v, frames=inflate.Windows(v.frames, plan.network.frames)) for v in videos]
-    return keypoint_rcnn.frame_batches(videos, plan.recipe.batch, plan.recipe.seed)
+    """A function step → what the plan's network sees in that step of its training."""
+    span, recipe = plan.recipe.data, plan.recipe
+    videos = puppets.videos(span.split, n=span.last - span.first, first=span.first)
+    return module_of(plan.network).batches(videos, plan.network, recipe.batch, recipe.seed)
 
 
-def obtain(plan: Plan, device: str = "cpu", folder: Path = weights.FOLDER, report=None) -> nn.Module:
-    """The plan's trained network: from its file if it is there, else trained, with checkpoints in build/."""
-    if plan.start is not None and not (folder / plan.file).exists():
-        obtain(plan.start, device, folder, report)
+def obtain(plan: Plan, device: str = "cpu", data: Path = BUILD, report=None, again: bool = False) -> nn.Module:
+    """The plan's trained network: from its file if it is there, else trained now and kept below `data`.
 
-    def train(model):
-        place, draw = find_device(device), batches(plan)
-        to = lambda parts: [
-            {k: v.to(place) for k, v in p.items()} if isinstance(p, dict) else p.to(place) for p in parts
-        ]
-        log = fit(
-            model,
-            lambda m, step: m(*map(to, draw(step))),
-            plan.recipe,
-            device,
-            CHECKPOINTS / f"{plan.file}.pt",
-            report=report,
-        )
-        return {
-            "data": plan.recipe.data,
-            "seed": plan.recipe.seed,
-            "device": device,
-            "minutes": round(log[-1]["seconds"] / 60, 1),
-            "log": json.dumps(_thinned(log)),
-        }
+    What it starts from is obtained first; checkpoints stand in build/, so that a training that
+    was interrupted goes on. again: train even where there is a file.
+    """
+    if weight_file(plan, data).exists() and not again:
+        return load(plan, data)
+    if plan.start is not None:
+        obtain(plan.start, device, data, report)
+    model, place, draw = begin(plan, data), find_device(device), batches(plan)
+    losses = getattr(module_of(plan.network), "losses", lambda model, *parts: model(*parts))
+    checkpoint = data / "checkpoints" / f"{plan.name}.pt"
+    log = fit(model, lambda m, step: losses(m, *_to(place, draw(step))), plan.recipe, device, checkpoint, report=report)
+    about = {"data": plan.recipe.data, "seed": plan.recipe.seed, "device": device}
+    about |= {"minutes": round(log[-1]["seconds"] / 60, 1), "log": json.dumps(_thinned(log))}
+    path = artefacts.path_of("weights", plan.name, data)
+    weights.save(path, model, plan.configuration, **about)
+    checkpoint.unlink(missing_ok=True)
+    return model.eval()
 
-    trained = (folder / plan.file).exists()
-    make = lambda: build_network(plan.network) if trained else begin(plan, folder)
-    return weights.train_or_load(plan.label, plan.configuration, make, train, folder)
+
+def _to(place: torch.device, parts):
+    """Tensors, and lists and dictionaries of them, on a device."""
+    if isinstance(parts, dict):
+        return {name: value.to(place) for name, value in parts.items()}
+    return parts.to(place) if isinstance(parts, torch.Tensor) else [_to(place, part) for part in parts]
 
 
 def _thinned(log: list[dict], points: int = 60) -> list[dict]:
     """The training curve as means over `points` stretches of steps, rounded."""
     edges = [round(i * len(log) / points) for i in range(points + 1)]
-    stretches = [(a, log[a:b]) for a, b in zip(edges, edges[1:]) if b > a]
+    stretches = [(a, log[a:b]) for a, b in zip(edges, edges[1:], strict=False) if b > a]
     return [
         {"step": a} | {name: round(sum(row[name] for row in rows) / len(rows), 4) for name in rows[0]}
         for a, rows in stretches

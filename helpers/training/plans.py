@@ -1,139 +1,190 @@
-"""The networks that the workbook itself trained, and how (notebooks 03 and 04)."""
+"""The networks that the workbook itself trains, and how (notebooks 03, 04 and 07)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from helpers import WorkbookError, puppets, weights
-from helpers.nets import inflate, keypoint_rcnn, tubes
-from helpers.people import Video
-from helpers.training.loop import Recipe
+import torch
+
+from helpers import WorkbookError
+from helpers.nets import inflate, keypoint_rcnn, track_lstm, tubes
+from helpers.training.loop import Recipe, Span
 
 
 @dataclass(frozen=True)
 class Plan:
-    """One network of notebooks 03 and 04: what it is, how it is trained, what it starts from.
+    """One network: what it is, how it is trained, what it starts from.
 
-    network: KeypointRcnnConfig, AveragedConfig or TubeConfig; start: the plan whose weights
-    it takes (inflated, where this network looks at clips; of a detector of another kind only
-    the body's), None = random ones.
+    network: a configuration of `nets.registry`; start: the plan whose weights it takes over,
+    None = random ones; variant: a size or budget that is not the shipped one; every: of the
+    labelled frames only each so manieth is looked at (with a budget).
     """
 
     label: str
     network: object
     recipe: Recipe
     start: Plan | None = None
+    seed: int = 0
+    variant: str = ""
+    every: int = 1
+
+    @property
+    def name(self) -> str:
+        """Of its files; every plan has its own."""
+        return "-".join(filter(None, (self.label, self.variant, str(self.seed))))
 
     @property
     def configuration(self) -> dict:
-        """What the weights' name is a hash of."""
-        return weights.configuration(network=self.network, recipe=self.recipe)
-
-    @property
-    def file(self) -> str:
-        """Name of the weights' file."""
-        return weights.file_name(self.label, self.configuration)
+        """What its weights must have been made from."""
+        return {"network": self.network, "recipe": self.recipe, "start": self.start.name if self.start else ""}
 
 
 #: What stands in for COCO: single frames of other puppet videos than the sixty of the training split.
-STILLS, TRAIN = "PuppetTrack train, frames of videos 60 to 859 taken singly", "PuppetTrack train"
+STILLS, TRAIN, WIDE = Span("train", 60, 860), Span("train", 0, 60), Span("train", 0, 860)
 
-
-WIDE = "PuppetTrack train, videos 0 to 859"
-
-
-SPANS = {STILLS: (60, 860), TRAIN: (0, 60), WIDE: (0, 860)}
-
+_PAPER = replace(keypoint_rcnn.PAPER_R50, frozen_norm=False), replace(tubes.PAPER, frozen_norm=False)
+_SMALL = {"short_side": 90, "long_side": 160, "keypoint_width": 8, "proposals": 6, "rois": 8}
 
 #: Networks by size: frame-level keypoint network and tube network. "paper" is as large as the papers' and asks for
-#: a GPU; its normalisation learns, too, because here it starts from random weights.
+#: a GPU; its normalisation learns, too, because here it starts from random weights. "miniature" has the papers'
+#: layers with few channels on small frames, to try every step of a paper-sized run on a processor.
 SIZES = {
     "slim": (keypoint_rcnn.SLIM, tubes.SLIM),
-    "paper": (replace(keypoint_rcnn.PAPER_R50, frozen_norm=False), replace(tubes.PAPER, frozen_norm=False)),
+    "paper": _PAPER,
+    "miniature": (
+        replace(_PAPER[0], body=replace(_PAPER[0].body, width=8), channels=16, box_width=16, **_SMALL),
+        replace(_PAPER[1], body=replace(_PAPER[1].body, width=8), anchors=16, **_SMALL),
+    ),
 }
 
-
-def stage_one(seed: int = 0, size: str = "slim") -> dict[str, Plan]:
-    """The networks that ship with the workbook or that its ablations train, by label.
-
-    size: "slim" or "paper", the same plans with the papers' networks. Raises WorkbookError for another.
-    """
-    if size not in SIZES:
-        raise WorkbookError(f"size {size!r} of the networks is unknown; there are {', '.join(SIZES)}.")
-    frame, tube = SIZES[size]
-    stills = Plan("keypoint_rcnn-stills", frame, Recipe(STILLS, 800, 1200))
-    tuned = lambda steps: Recipe(TRAIN, 60, steps, rate=5e-4, seed=seed, start=stills.file)
-    middle = Plan("keypoint_rcnn-middle", frame, tuned(900), stills)
-    wide = Plan("keypoint_rcnn-wide", frame, Recipe(WIDE, 860, 1500, rate=6e-4, seed=seed, start=middle.file), middle)
-    # Another seed for the last stretch, else it would draw the frames of the one before again.
-    last = Recipe(WIDE, 860, 900, rate=3e-4, seed=seed + 100, start=wide.file)
-    plans = [stills, middle, wide, Plan("keypoint_rcnn", frame, last, wide)]
-    for kind, part in (("averaged", replace(frame, frozen_norm=True)), ("averaged_norm", frame)):
-        plans.append(Plan(f"{kind}-2d", part, tuned(ABLATION_STEPS), stills))
-        plans += [
-            Plan(f"{kind}-{scheme}", inflate.AveragedConfig(part, scheme=scheme), tuned(ABLATION_STEPS), stills)
-            for scheme in inflate.SCHEMES
-        ]
-    plans += _detectors(frame, stills, seed) + _bodies(frame, seed) + _tube_networks(tube, seed)
-    return {plan.label: plan for plan in plans}
-
-
-def _detectors(frame, stills: Plan, seed: int) -> list[Plan]:
-    """LightTrack's two detectors, with a deformable last stage, and the plain pyramid."""
-    recipe = Recipe(TRAIN, 60, DETECTOR_STEPS, seed=seed, start=stills.file)
-    deformable = replace(frame.body, deformable=True)
-    kinds = (("fpn", "fpn", deformable), ("rfcn", "rfcn", deformable), ("plain", "fpn", frame.body))
-    return [
-        Plan(f"detector-{kind}", _with_head(frame, head, body, joints=0), recipe, stills) for kind, head, body in kinds
-    ]
-
-
-def _bodies(frame, seed: int) -> list[Plan]:
-    """Bodies of several depths, with and without a pyramid, from scratch."""
-    recipe = Recipe(STILLS, 800, BACKBONE_STEPS, seed=seed)
-    return [
-        Plan(f"backbone-{depth}-{head}", _with_head(frame, head, replace(frame.body, depth=depth)), recipe)
-        for depth, head in BACKBONES
-    ]
-
-
-def _with_head(frame, head: str, body, **changes):
-    """Without a pyramid the body ends after its third stage: the next one is the box head."""
-    body = body if head == "fpn" else replace(body, stages=min(body.stages, 3))
-    return replace(frame, head=head, body=body, **changes)
-
-
-def _tube_networks(tube, seed: int) -> list[Plan]:
-    """DT-T5: three networks, two starts; and the 2-D one on as many frames a step as the 3-D ones see.
-
-    As in the papers' code the pre-trained ones keep their normalisation as it came; from
-    scratch it has to learn.
-    """
-    flat = tubes.frame_config(tube)
-    known = Plan("tubes-stills", flat, Recipe(STILLS, 800, 1200))
-    scratch = Recipe(TRAIN, 60, TUBE_STEPS, seed=seed)
-    pretrained = replace(scratch, rate=5e-4, start=known.file)
-    plans = [known]
-    for form, network in (("2d", flat), ("centre", tube), ("mean", replace(tube, scheme="mean"))):
-        plans += [
-            Plan(f"tubes-{form}-scratch", network, scratch),
-            Plan(f"tubes-{form}-pretrained", replace(network, frozen_norm=True), pretrained, known),
-        ]
-    frames = replace(pretrained, batch=scratch.batch * tube.frames)
-    return plans + [Plan("tubes-2d-as_many_frames", replace(flat, frozen_norm=True), frames, known)]
-
-
-#: Budgets of the ablations, in steps.
-ABLATION_STEPS, DETECTOR_STEPS, BACKBONE_STEPS, TUBE_STEPS = 80, 200, 100, 150
-
+#: Budgets of the ablations and of the LSTM, in steps.
+ABLATION_STEPS, DETECTOR_STEPS, BACKBONE_STEPS, TUBE_STEPS, LSTM_STEPS = 80, 200, 100, 150, 3000
 
 #: Depth and head of the networks that compare bodies, all from scratch.
 BACKBONES = ((18, "fpn"), (34, "fpn"), (50, "fpn"), (18, "c4"))
 
 
-def videos_of(split: str, n: int) -> list[Video]:
-    """The first n videos of a split; "tune" are videos of the training world that no network has seen."""
-    if split == "tune":
-        first = max(last for _, last in SPANS.values())
-        return puppets.videos("train", n=first + n)[first:]
-    return puppets.videos(split, n=n)
+@dataclass(frozen=True)
+class Scale:
+    """How large a notebook computes: size of its networks, where they are trained (None = they ship), budget in steps."""
+
+    size: str = "slim"
+    device: str | None = None
+    budget: int | None = None
+
+    def plans(self, seed: int = 0) -> dict[str, Plan]:
+        """The plans of a seed by label, cut to the budget."""
+        return stage_one(seed, self.size, self.budget)
+
+    def few(self, n: int) -> int:
+        """So many of n videos or runs: all, or two with a budget."""
+        return n if self.budget is None else min(n, 2)
+
+
+def scale(profile: str, budget: int | None = None) -> Scale:
+    """What a notebook's profile means: slim networks that ship, or the papers' sizes, trained now on a GPU.
+
+    With a budget, and no GPU, the gpu profile runs in miniature on the processor. Raises
+    WorkbookError for a budget below one step.
+    """
+    if budget is not None and budget < 1:
+        raise WorkbookError(f"budget: {budget} steps are too few; at least 1 is needed, or None.")
+    if profile != "gpu":
+        return Scale(budget=None)
+    here = budget is None or torch.cuda.is_available()
+    return Scale(*(("paper", "cuda") if here else ("miniature", "cpu")), budget)
+
+
+def stage_one(seed: int = 0, size: str = "slim", budget: int | None = None) -> dict[str, Plan]:
+    """The networks that ship with the workbook or that its notebooks train, by label.
+
+    size: "slim", or "paper" or "miniature", the same plans with the papers' networks. Raises
+    WorkbookError for another. budget: at most so many steps and training videos each.
+    """
+    if size not in SIZES:
+        raise WorkbookError(f"size {size!r} of the networks is unknown; there are {', '.join(SIZES)}.")
+    frame, tube = SIZES[size]
+    stills = Plan("keypoint_rcnn-stills", frame, Recipe(STILLS, 1200))
+    middle = Plan("keypoint_rcnn-middle", frame, _tuned(900, seed), stills, seed)
+    wide = Plan("keypoint_rcnn-wide", frame, Recipe(WIDE, 1500, rate=6e-4, seed=seed), middle, seed)
+    # Another seed for the last stretch, else it would draw the frames of the one before again.
+    plans = [
+        stills,
+        middle,
+        wide,
+        Plan("keypoint_rcnn", frame, Recipe(WIDE, 900, rate=3e-4, seed=seed + 100), wide, seed),
+    ]
+    for kind, part in (("averaged", replace(frame, frozen_norm=True)), ("averaged_norm", frame)):
+        networks = {"2d": part} | {s: inflate.AveragedConfig(part, scheme=s) for s in inflate.SCHEMES}
+        plans += [Plan(f"{kind}-{k}", net, _tuned(ABLATION_STEPS, seed), stills, seed) for k, net in networks.items()]
+    plans += _detectors(frame, stills, seed) + _bodies(frame, seed) + _tube_networks(tube, seed) + _lstms(seed)
+    return {plan.label: _cut(plan, size, budget) for plan in plans}
+
+
+def _cut(plan: Plan, size: str, budget: int | None) -> Plan:
+    """A plan, and those it starts from, with the name of its size and within the budget."""
+    start = _cut(plan.start, size, budget) if plan.start else None
+    variant = "" if size == "slim" else size
+    if budget is None:
+        return replace(plan, start=start, variant=variant)
+    recipe, span = plan.recipe, plan.recipe.data
+    data = replace(span, last=min(span.last, span.first + budget))
+    recipe = replace(recipe, data=data, steps=min(recipe.steps, budget), batch=min(recipe.batch, budget))
+    return replace(
+        plan, recipe=recipe, start=start, variant="-".join(filter(None, (variant, f"budget{budget}"))), every=12
+    )
+
+
+def _tuned(steps: int, seed: int) -> Recipe:
+    return Recipe(TRAIN, steps, rate=5e-4, seed=seed)
+
+
+def _detectors(frame: keypoint_rcnn.KeypointRcnnConfig, stills: Plan, seed: int) -> list[Plan]:
+    """LightTrack's two detectors, with a deformable last stage, and the plain pyramid."""
+    recipe = Recipe(TRAIN, DETECTOR_STEPS, seed=seed)
+    deformable = replace(frame.body, deformable=True)
+    kinds = (("fpn", "fpn", deformable), ("rfcn", "rfcn", deformable), ("plain", "fpn", frame.body))
+    return [
+        Plan(f"detector-{kind}", _with_head(frame, head, body, joints=0), recipe, stills, seed)
+        for kind, head, body in kinds
+    ]
+
+
+def _bodies(frame: keypoint_rcnn.KeypointRcnnConfig, seed: int) -> list[Plan]:
+    """Bodies of several depths, with and without a pyramid, from scratch."""
+    recipe = Recipe(STILLS, BACKBONE_STEPS, seed=seed)
+    return [
+        Plan(f"backbone-{depth}-{head}", _with_head(frame, head, replace(frame.body, depth=depth)), recipe, seed=seed)
+        for depth, head in BACKBONES
+    ]
+
+
+def _with_head(frame: keypoint_rcnn.KeypointRcnnConfig, head: str, body, **changes):
+    """Without a pyramid the body ends after its third stage: the next one is the box head."""
+    body = body if head == "fpn" else replace(body, stages=min(body.stages, 3))
+    return replace(frame, head=head, body=body, **changes)
+
+
+def _tube_networks(tube: tubes.TubeConfig, seed: int) -> list[Plan]:
+    """DT-T5: three networks, two starts; and the 2-D one on as many frames per step as the 3-D ones see.
+
+    As in the papers' code the pre-trained ones keep their normalisation as it came; from
+    scratch it has to learn.
+    """
+    flat = tubes.frame_config(tube)
+    known = Plan("tubes-stills", flat, Recipe(STILLS, 1200))
+    scratch = Recipe(TRAIN, TUBE_STEPS, seed=seed)
+    pretrained = replace(scratch, rate=5e-4)
+    plans = [known]
+    for form, network in (("2d", flat), ("centre", tube), ("mean", replace(tube, scheme="mean"))):
+        fixed = replace(network, frozen_norm=True)
+        plans.append(Plan(f"tubes-{form}-scratch", network, scratch, None, seed))
+        plans.append(Plan(f"tubes-{form}-pretrained", fixed, pretrained, known, seed))
+    frames = replace(pretrained, batch=scratch.batch * tube.frames)
+    return plans + [Plan("tubes-2d-as_many_frames", replace(flat, frozen_norm=True), frames, known, seed)]
+
+
+def _lstms(seed: int) -> list[Plan]:
+    """DT's batch of 20 and ten epochs become a number of steps; AdamW stands in for its plain descent."""
+    recipe = Recipe(TRAIN, LSTM_STEPS, batch=20, seed=seed)
+    return [Plan(f"lstm-{k}", track_lstm.LstmConfig(k), recipe, None, seed) for k in track_lstm.WIDTHS]
