@@ -181,7 +181,7 @@ def test_a_loss_that_is_not_finite_stops_in_one_sentence():
 def test_the_rate_warms_up_and_falls():
     rates = [rate_at(RECIPE, s) for s in range(RECIPE.steps)]
     assert rates[0] == pytest.approx(0.01) and max(rates) == rates[4] == pytest.approx(0.05)
-    assert all(a >= b for a, b in itertools.pairwise(rates)) and rates[-1] < 0.1 * RECIPE.rate
+    assert all(a >= b for a, b in itertools.pairwise(rates[4:])) and rates[-1] < 0.1 * RECIPE.rate
 
 
 def test_a_gpu_that_is_not_there_is_one_sentence(monkeypatch):

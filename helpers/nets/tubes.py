@@ -127,8 +127,6 @@ class TubeRcnn(nn.Module):
         self.proposal_coder = detection_utils.BoxCoder((1.0, 1.0, 1.0, 1.0))
         self.box_coder = detection_utils.BoxCoder((10.0, 10.0, 5.0, 5.0))
 
-    # -- shared by training and inference
-
     def features(self, scaled) -> torch.Tensor:
         clips = scaled.tensors.unflatten(1, (-1, 3)).transpose(1, 2)
         return next(iter(self.body(clips).values()))
@@ -169,8 +167,6 @@ class TubeRcnn(nn.Module):
             return features.new_zeros(0, self.config.frames, self.config.joints, HEATMAP, HEATMAP)
         x = self.keypoint_head(tube_align(features, tubes, KEYPOINT_ROI, self.config.body.stride))
         return self.keypoint_predictor(fold_time(x)).unflatten(0, (-1, self.config.frames))
-
-    # -- training
 
     def forward(self, clips, targets) -> dict[str, torch.Tensor]:
         scaled, targets = self._scaled(clips, targets)
