@@ -4,7 +4,7 @@
 """
 
 from helpers import training
-from helpers.detections import predicting, stored
+from helpers.detections import predicting
 
 #: Claim: names of the tests that break it.
 BROKEN: dict[str, list[str]] = {}
@@ -26,10 +26,9 @@ def shipped(label, videos, seed=0):
     return predicting.found_by(training.stage_one(seed)[label], "val", len(videos))[0]
 
 
-def everywhere(videos, of="val"):
-    """What the main network found in every frame of val videos; of: "SOURCE-val" for the boxes of another source."""
-    kept, _ = stored.load(predicting.predictions_file(training.stage_one()["keypoint_rcnn"], of))
-    return stored.of_videos(kept, [v.name for v in videos])
+def everywhere(videos, boxes="own"):
+    """What the main network found in every frame of val videos, or in the boxes of a detector or of the truth."""
+    return predicting.found_by(training.stage_one()["keypoint_rcnn"], "val", len(videos), boxes=boxes)[0]
 
 
 def forgetful(counting, what):

@@ -38,8 +38,8 @@ def boxes(videos):
 def behind(videos):
     """The joints that one network finds in the boxes of both detectors and in the annotated ones."""
     few = videos[:8]
-    sources = {"truth": ["truth"]} | {k: [f"detector_{k}_{s}" for s in range(SEEDS)] for k in ("fpn", "rfcn")}
-    return few, {name: [everywhere(few, f"{source}-val") for source in some] for name, some in sources.items()}
+    sources = {"truth": ["truth"]} | {k: [f"detector-{k}-{s}" for s in range(SEEDS)] for k in ("fpn", "rfcn")}
+    return few, {name: [everywhere(few, source) for source in some] for name, some in sources.items()}
 
 
 def samples(videos, boxes):

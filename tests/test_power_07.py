@@ -76,7 +76,7 @@ def summed(world, looks):
 
 def lstms(world, size=None):
     """Two training runs of the LSTM."""
-    nets = [track_lstm.obtain(seed) for seed in (0, 1)]
+    nets = [training.obtain(training.stage_one(seed)["lstm-box"]) for seed in (0, 1)]
     return linked(world, *[lambda k, n=net: lstm.LstmTracker(n, size or world[0][k].size) for net in nets])
 
 
@@ -171,7 +171,7 @@ def test_fault_lstm_is_untrained(world, healthy):
 
 
 def test_fault_lstm_matches_on_plus_the_logit(world, healthy):
-    net = track_lstm.obtain(0)
+    net = training.obtain(training.stage_one()["lstm-box"])
     flipped = linked(world, lambda k: lstm.LstmTracker(net, world[0][k].size, lambda cost: hungarian(-cost)))
     assert flipped.mota() < healthy["box"].mota() - 10
 
