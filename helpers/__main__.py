@@ -47,6 +47,7 @@ _INTERRUPTED = dict.fromkeys(("evaluate", "ledger"), "nothing was written") | {
     "track": "the files that are in the folder are whole",
     "puppets": "the videos that are in the folder are whole but for the last",
     "fetch": "what has been downloaded is kept, run the same command to go on",
+    **dict.fromkeys(("train", "predict"), "finished files are kept, run the same command to go on"),
 }
 
 

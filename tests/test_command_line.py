@@ -161,7 +161,7 @@ def untracked(folders, tmp_path):
 
 @pytest.mark.parametrize("method", ["iou", "oks", "keypoints", "pckh"])
 def test_track_then_evaluate(folders, untracked, tmp_path, method, capsys):
-    root, videos, _ = folders
+    root, *_ = folders
     out = tmp_path / "tracked"
     assert main(["track", str(untracked), "--method", method, "--out", str(out)]) == 0
     assert main(["evaluate", str(root / "gt"), str(out), "--json", str(tmp_path / "s.json")]) == 0

@@ -287,9 +287,7 @@ def _print_comparison(c: comparing.Comparison, missing: list[str]) -> None:
     print(f"\ncompared with what is committed (equal: {comparing.TOLERANCE})")
     print(f"{c.files} tables and records regenerated: {c.equal} numbers equal, {len(c.differ)} differ")
     alike = c.pictures - len(c.other_pictures)
-    print(
-        f"{c.pictures} figures regenerated: {alike} look the same, {len(c.other_pictures)} differ ({comparing.PICTURES})"
-    )
+    print(f"{c.pictures} figures regenerated: {alike} alike, {len(c.other_pictures)} differ ({comparing.PICTURES})")
     for head, lines in (("DIFFERENT", c.differ), ("LOOKS DIFFERENT", c.other_pictures)):
         for line in lines[:_LINES]:
             print(f"{head}: {line}")

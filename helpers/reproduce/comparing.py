@@ -21,7 +21,7 @@ import numpy as np
 from helpers import WorkbookError, datasets
 
 TOLERANCE = "one unit of the last printed digit or 1 in 10,000; whole numbers exactly"
-PICTURES = "the same: at most 1 % of the pixels differ by more than 16 of 255 grey levels"
+PICTURES = "alike: at most 1 % of the pixels differ by more than 16 of 255 grey levels"
 KEPT = " (not recomputed)"
 _NUMBER = re.compile(r"[-−+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?")
 
