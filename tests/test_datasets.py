@@ -430,6 +430,7 @@ def test_bonn_by_hand(tmp_path):
     assert [v.name for v in read_bonn(tmp_path)] == ["train_clip", "test_clip"]
     [v] = read_bonn(tmp_path, "val")
     assert v.name == "test_clip" and len(v) == 3 and v.frames is None
+    assert v.files == tuple(f"videos/test_clip/0000{k}.jpg" for k in (1, 2, 3))
     assert v.people.frame.tolist() == [0, 0, 1, 2, 2] and v.people.track.tolist() == [0, 1, 0, 0, 1]
     p = v.people[1]
     for joint, name in MPII.items():

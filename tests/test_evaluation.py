@@ -482,6 +482,26 @@ def test_people_of_a_frame_keep_the_order_of_the_file():
     assert list(zip(p.predicted.track[p.predicted_row], p.truth.track[p.truth_row], strict=True)) == expected
 
 
+def test_people_without_joints_stay_except_in_frames_with_a_region():
+    """They need no head size either."""
+    nothing = people(frame=[0, 1], present=np.zeros((2, 15), bool), track=[0, 0])
+    region = np.array([(0, 0), (9, 0), (9, 9)], float)
+    p = ev.pair_up([video(nothing, 2, ignore=[[], [region]])], [nothing])
+    assert p.truth.frame.tolist() == p.predicted.frame.tolist() == [0]
+
+
+def test_what_only_videos_without_weight_predict_is_never_predicted():
+    samples = ev.ap_samples(ev.pair_up([video(toy())], [toy()]))
+    assert (ev.average_precision(samples, [0]) == 0).all() and (ev.average_precision(samples, [1]) == 100).all()
+
+
+def test_hota_compat_leaves_out_joints_on_the_image_s_edge():
+    edge = people(frame=[0], xy=np.full((1, 15, 2), [0.0, 5.0]), track=[0], head=[9.0])
+    inside = edge.replace(xy=edge.xy + [1e-9, 0])
+    for p, compat, right in ((edge, False, 1), (edge, True, 0), (inside, True, 1)):
+        assert ev.hota([video(p, 1)], [p], compat).detection.mean() == right
+
+
 def test_a_joint_at_exactly_half_a_head_is_correct_in_every_metric():
     truth = people(frame=[0], xy=np.zeros((1, 15, 2)), track=[0], head=[16.0])
     for x, right in ((8.0, 100), (np.nextafter(8.0, 9), 0)):
