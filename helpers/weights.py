@@ -30,8 +30,12 @@ PACKING = [{"id": lzma.FILTER_LZMA2, "preset": 9, "lc": 0, "lp": 1, "pb": 1}]
 
 def spelled_out(config: dict) -> dict:
     """A configuration as plain JSON: {"network": SLIM, "start": "name", …}, frozen dataclasses as their fields."""
-    plain = {name: asdict(part) if is_dataclass(part) else part for name, part in config.items()}
+    plain = {name: _plain(part) for name, part in config.items()}
     return json.loads(json.dumps(plain, sort_keys=True))
+
+
+def _plain(part):
+    return asdict(part) if is_dataclass(part) and not isinstance(part, type) else part
 
 
 def save(path: Path, model: nn.Module, config: dict, half: bool = True, **facts) -> Path:
@@ -97,7 +101,7 @@ def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
 
 def _defaults(part) -> dict:
     plain = {f.name: f.default for f in fields(part) if f.default is not MISSING}
-    return {name: asdict(value) if is_dataclass(value) else value for name, value in plain.items()}
+    return {name: _plain(value) for name, value in plain.items()}
 
 
 def _first_difference(stored, wanted, defaults, name: str = "") -> tuple[str, object, object] | None:

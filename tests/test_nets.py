@@ -510,7 +510,7 @@ def test_tube_align_is_roi_align_slice_by_slice():
     features = torch.randn(2, 4, 3, 12, 16)
     clips = [_random_tubes(2, 3, 1), _random_tubes(3, 3, 2)]
     out = tubes.tube_align(features, clips, 7, 8)
-    for n, (clip, tube) in enumerate((clip, tube) for clip in range(2) for tube in clips[clip]):
+    for n, (clip, tube) in enumerate((k, tube) for k in range(2) for tube in clips[k]):
         for t in range(3):
             expected = roi_align(features[clip : clip + 1, :, t], [tube[t : t + 1]], 7, 1 / 8, sampling_ratio=2)
             torch.testing.assert_close(out[n, :, t], expected[0])

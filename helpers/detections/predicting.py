@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from torch import nn
@@ -14,6 +15,7 @@ from helpers import WorkbookError, artefacts, puppets, weights
 from helpers.artefacts import Artefact
 from helpers.detections import stored
 from helpers.nets.registry import module_of
+from helpers.nets.sampling import frames_of
 from helpers.people import People, Video, concatenate
 from helpers.places import BUILD
 from helpers.training import Plan, obtain, weight_file
@@ -28,18 +30,23 @@ def detect(plan: Plan, model: nn.Module, video: Video, which: Sequence[int] | No
     network = module_of(plan.network)
     if not hasattr(network, "detect"):
         raise WorkbookError(f"{plan.name}: this network links people and finds none, so it predicts nothing.")
-    return network.detect(model, video.frames, which=which, **more)
+    return network.detect(model, frames_of(video), which=which, **more)
 
 
 def detect_frozen(plan: Plan, model: nn.Module, video: Video, which: Sequence[int], **more) -> People:
     """`detect` with every frame taken for a video of its own, so that a clip is that frame repeated: no motion."""
-    alone = [(t, detect(plan, model, replace(video, frames=[video.frames[t]]), **more)) for t in map(int, which)]
-    return concatenate([found.replace(frame=np.full(len(found), t)) for t, found in alone])
+    parts = []
+    for t in map(int, which):
+        found = detect(plan, model, replace(video, frames=[frames_of(video)[t]]), **more)
+        parts.append(found.replace(frame=np.full(len(found), t)))
+    return concatenate(parts)
 
 
 def row_of(plan: Plan, split: str, n: int, frozen: bool = False, boxes: str = "own", every: int = 1) -> Artefact:
     """The row of what a plan's network found in a split: that of a file that ships, or one for a file to be made."""
-    wanted = dict(kind="predictions", plan=plan.label, seed=plan.seed, split=split, frozen=frozen, boxes=boxes)
+    wanted: dict[str, Any] = dict(
+        kind="predictions", plan=plan.label, seed=plan.seed, split=split, frozen=frozen, boxes=boxes
+    )
     listed = None if plan.variant else artefacts.find(**wanted)
     if listed and listed.videos >= n:
         return listed
@@ -109,10 +116,9 @@ def found_by(
             raise WorkbookError(
                 f"{row.path}: {row.id} for {n} videos does not ship; name a device to make it (the gpu profile does)."
             )
+        given = true_boxes(split, n) if boxes == "truth" else None
         if isinstance(boxes, Plan):
             given = found_by(boxes, split, n, device=device, data=data)[0]
-        else:
-            given = true_boxes(split, n) if boxes == "truth" else None
         predict(row, plan, device, data, given)
     kept, facts = stored.load(path)
     return stored.of_videos(kept, [v.name for v in puppets.videos(split, n=n, render=False)]), facts

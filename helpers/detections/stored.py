@@ -28,8 +28,10 @@ BOX_STEPS, SCORE_STEPS, LOGIT_STEPS = 32, 65535, 16
 #: No video has more frames, no box lies farther out in pixels.
 MOST_FRAMES, FARTHEST = 10_000_000, 10_000_000
 #: What a damaged file makes numpy, zipfile and json raise.
-DAMAGES = (OSError, ValueError, LookupError, TypeError, ArithmeticError, AttributeError, RuntimeError, MemoryError)
-DAMAGES += (zipfile.BadZipFile, EOFError, LZMAError, zlib.error)
+DAMAGES: tuple[type[Exception], ...] = (
+    *(OSError, ValueError, LookupError, TypeError, ArithmeticError, AttributeError, RuntimeError, MemoryError),
+    *(zipfile.BadZipFile, EOFError, LZMAError, zlib.error),
+)
 
 
 def save(path: Path, predictions: dict[str, People], **facts) -> Path:

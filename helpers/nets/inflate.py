@@ -18,6 +18,7 @@ from torch import nn
 from helpers import WorkbookError
 from helpers.nets import keypoint_rcnn
 from helpers.nets.keypoint_rcnn import KeypointRcnnConfig
+from helpers.nets.sampling import frames_of
 from helpers.people import People, Video
 
 SCHEMES = ("centre", "mean")
@@ -150,7 +151,7 @@ class Windows(Sequence):
     def __len__(self) -> int:
         return len(self.frames)
 
-    def __getitem__(self, t: int) -> np.ndarray:
+    def __getitem__(self, t: int) -> np.ndarray:  # type: ignore[override]
         return np.stack([self.frames[i] for i in window(t, self.length, len(self))])
 
 
@@ -216,7 +217,7 @@ def start_from(first: nn.Module | None, config: AveragedConfig) -> nn.Module:
 
 def batches(videos: Sequence[Video], config: AveragedConfig, batch: int, seed: int):
     """A function step → (clips, targets): clips around random labelled frames and the centre frame's targets."""
-    clips = [Windows(v.frames, config.frames) for v in videos]
+    clips = [Windows(frames_of(v), config.frames) for v in videos]
     return keypoint_rcnn.labelled_frames(videos, clips, batch, seed)
 
 

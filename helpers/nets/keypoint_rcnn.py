@@ -34,7 +34,7 @@ from helpers.nets.rcnn_parts import (
 )
 from helpers.nets.resnet import Body, BodyConfig
 from helpers.nets.rfcn import PositionSensitivePool, SplitScores
-from helpers.nets.sampling import drawn, image_tensor
+from helpers.nets.sampling import drawn, frames_of, image_tensor
 from helpers.people import People, Video, concatenate, nobody, people
 from helpers.skeleton import N_JOINTS
 
@@ -205,7 +205,7 @@ def labelled_frames(videos: Sequence[Video], frames: Sequence[Sequence[np.ndarra
 
 def batches(videos: Sequence[Video], config: KeypointRcnnConfig, batch: int, seed: int):
     """A function step → (images, targets): labelled frames at random, half of them mirrored."""
-    return labelled_frames(videos, [v.frames for v in videos], batch, seed)
+    return labelled_frames(videos, list(map(frames_of, videos)), batch, seed)
 
 
 def decode(heat: torch.Tensor, boxes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

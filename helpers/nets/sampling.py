@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from helpers import WorkbookError
+from helpers.people import Video
 from helpers.skeleton import FLIP
 
 #: One image or clip and its targets, drawn or mirrored.
@@ -27,6 +28,13 @@ def image_tensor(frame: np.ndarray) -> torch.Tensor:
         raise WorkbookError(f"frames: uint8 of shape (H, W, 3) needed, got {frame.dtype} {frame.shape}.")
     values = torch.from_numpy(np.ascontiguousarray(np.moveaxis(frame, -1, -3)))
     return values.reshape(-1, *frame.shape[-3:-1]).float() / 255
+
+
+def frames_of(video: Video) -> Sequence[np.ndarray]:
+    """A video's frames. Raises WorkbookError for one that has none."""
+    if video.frames is None:
+        raise WorkbookError(f"{video.name}: frames are missing, so nothing can be detected in it.")
+    return video.frames
 
 
 def mirrored(image: torch.Tensor, wanted: dict[str, torch.Tensor]) -> Example:

@@ -27,7 +27,7 @@ from helpers.nets.inflate import Windows, fold_time, inflate, inflate_weights, w
 from helpers.nets.keypoint_rcnn import SCORE_FLOOR
 from helpers.nets.rcnn_parts import BOX_ROI, HEATMAP, KEYPOINT_CONVS, KEYPOINT_ROI, LastMap, StageHead, freeze_norm
 from helpers.nets.resnet import Body, BodyConfig
-from helpers.nets.sampling import drawn, image_tensor
+from helpers.nets.sampling import drawn, frames_of, image_tensor
 from helpers.nets.tube_geometry import clip_tubes, tube_align, tube_nms, tube_target
 from helpers.nets.tube_geometry import tube_iou as tube_iou
 from helpers.nets.tube_heads import TubeHead, classification, decode, encode, inside, labels
@@ -281,7 +281,7 @@ def start_from(first: TubeRcnn | None, config: TubeConfig) -> TubeRcnn:
 
 def batches(videos: Sequence[Video], config: TubeConfig, batch: int, seed: int):
     """A function step → (clips, targets): random clips, all frames labelled, half of them mirrored."""
-    windows = [Windows(video.frames, config.frames) for video in videos]
+    windows = [Windows(frames_of(video), config.frames) for video in videos]
 
     def around(v: int, t: int) -> np.ndarray:
         return window(t, config.frames, len(videos[v]))
@@ -344,8 +344,8 @@ def look(
         middle = slice(model.config.frames // 2, model.config.frames // 2 + 1) if centre_only else slice(None)
         maps, boxes = heat[i][:, middle], tubes[:, middle]
         joints = keypoint_rcnn.decode(maps.flatten(0, 1).float(), boxes.flatten(0, 1).float())
-        joints = [v.unflatten(0, maps.shape[:2]) for v in joints]
-        values = (proposals[i] / factor, objectness[i], tubes, score, *joints)
+        read = [v.unflatten(0, maps.shape[:2]) for v in joints]
+        values = (proposals[i] / factor, objectness[i], tubes, score, *read)
         out.append(TubeDetection(*(v.float().cpu().numpy() for v in values)))
     return out
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -56,12 +58,12 @@ def obtain(plan: Plan, device: str = "cpu", data: Path = BUILD, report=None, aga
     losses = getattr(module_of(plan.network), "losses", lambda model, *parts: model(*parts))
     checkpoint = data / "checkpoints" / f"{plan.name}.pt"
     log = fit(model, lambda m, step: losses(m, *_to(place, draw(step))), plan.recipe, device, checkpoint, report=report)
-    about = {"data": plan.recipe.data, "seed": plan.recipe.seed, "device": device}
+    about: dict[str, Any] = {"data": plan.recipe.data, "seed": plan.recipe.seed, "device": device}
     about |= {"minutes": round(log[-1]["seconds"] / 60, 1), "log": json.dumps(_thinned(log))}
     path = artefacts.path_of("weights", plan.name, data)
     weights.save(path, model, plan.configuration, **about)
     checkpoint.unlink(missing_ok=True)
-    return model.eval()
+    return weights.load(path, module_of(plan.network).build(plan.network), plan.configuration)  # as all later calls
 
 
 def _to(place: torch.device, parts):
@@ -74,7 +76,7 @@ def _to(place: torch.device, parts):
 def _thinned(log: list[dict], points: int = 60) -> list[dict]:
     """The training curve as means over `points` stretches of steps, rounded."""
     edges = [round(i * len(log) / points) for i in range(points + 1)]
-    stretches = [(a, log[a:b]) for a, b in zip(edges, edges[1:], strict=False) if b > a]
+    stretches = [(a, log[a:b]) for a, b in pairwise(edges) if b > a]
     return [
         {"step": a} | {name: round(sum(row[name] for row in rows) / len(rows), 4) for name in rows[0]}
         for a, rows in stretches

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 
@@ -43,7 +44,7 @@ class Plan:
 STILLS, TRAIN, WIDE = Span("train", 60, 860), Span("train", 0, 60), Span("train", 0, 860)
 
 _PAPER = replace(keypoint_rcnn.PAPER_R50, frozen_norm=False), replace(tubes.PAPER, frozen_norm=False)
-_SMALL = {"short_side": 90, "long_side": 160, "keypoint_width": 8, "proposals": 6, "rois": 8}
+_SMALL: dict[str, Any] = {"short_side": 90, "long_side": 160, "keypoint_width": 8, "proposals": 6, "rois": 8}
 
 #: Networks by size: frame-level keypoint network and tube network. "paper" is as large as the papers' and asks for
 #: a GPU; its normalisation learns, too, because here it starts from random weights. "miniature" has the papers'
@@ -66,7 +67,7 @@ BACKBONES = ((18, "fpn"), (34, "fpn"), (50, "fpn"), (18, "c4"))
 
 @dataclass(frozen=True)
 class Scale:
-    """How large a notebook computes: size of its networks, where they are trained (None = they ship), budget in steps."""
+    """How large a notebook computes: size of its networks, where to train them (None = they ship), budget in steps."""
 
     size: str = "slim"
     device: str | None = None
@@ -77,8 +78,8 @@ class Scale:
         return stage_one(seed, self.size, self.budget)
 
     def few(self, n: int) -> int:
-        """So many of n videos or runs: all, or two with a budget."""
-        return n if self.budget is None else min(n, 2)
+        """So many of n videos: all, or four with a budget."""
+        return n if self.budget is None else min(n, 4)
 
 
 def scale(profile: str, budget: int | None = None) -> Scale:
