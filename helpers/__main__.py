@@ -231,7 +231,7 @@ def _ledger(a) -> int:
         print(f"{row['id']:8}{row['verdict']:20}{row['statement']}")
         for r in row["results"]:
             print(
-                f"{'':8}  {r['data']}: {r['estimate']} {r['interval']}, {r['n_videos']} videos, "
+                f"{'':8}  {ledger.where(r)}: {r['estimate']} {r['interval']}, {r['n_videos']} videos, "
                 f"{r['n_seeds']} seeds: {r['verdict']}"
             )
         if row["reason"]:

@@ -212,13 +212,14 @@ def readme_block(rows: list[dict]) -> str:
     lines += ["", "| claim | statement | where | estimate | verdict |", "|---|---|---|---|---|"]
     for row in rows:
         if row["results"] and row["kind"] == "measured":
-            where = "<br>".join(_where(r) for r in row["results"])
+            data = "<br>".join(where(r) for r in row["results"])
             values = "<br>".join(_estimate(r) for r in row["results"])
-            lines.append(f"| {row['id']} | {row['statement']} | {where} | {values} | **{row['verdict']}** |")
+            lines.append(f"| {row['id']} | {row['statement']} | {data} | {values} | **{row['verdict']}** |")
     return "\n".join(lines)
 
 
-def _where(result: dict) -> str:
+def where(result: dict) -> str:
+    """The data of a result, marked where an update without them kept an older one."""
     return result["data"] + ("" if result.get("recomputed", True) else " (not recomputed)")
 
 
