@@ -1,20 +1,29 @@
 """The recipes of CONTRIBUTING, followed with toys: what they name is all that has to be touched."""
 
+import json
 import re
 import shutil
+from dataclasses import FrozenInstanceError, dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 import yaml
+from torch import nn
 
-from helpers import datasets, ledger, papers, puppets, worlds
+from helpers import WorkbookError, datasets, ledger, papers, puppets, weights, worlds
 from helpers.__main__ import main
 from helpers.datasets.posetrack_writing import write_posetrack18
+from helpers.detections import predicting
 from helpers.detections.simulated import simulate_detections
 from helpers.experiments import runs
+from helpers.nets import registry
 from helpers.people import Video, people
 from helpers.tracking import on_files, track
+from helpers.training import Plan, obtain, weight_file
+from helpers.training.loop import Recipe, Span
 
 RECIPES = dict(
     re.findall(r"### Add a (\w+(?: set)?)\n(.*?)(?=\n##)", Path("CONTRIBUTING.md").read_text(encoding="utf-8"), re.S)
@@ -146,3 +155,77 @@ def _forget(monkeypatch):
     for name in dir(papers):
         if hasattr(clear := getattr(papers, name), "cache_clear"):
             clear.cache_clear()
+
+
+# --- a network ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class MiddleConfig:
+    """A toy that learns where on average people stand, and finds one person there in every frame."""
+
+    joints: int = 15
+
+
+class Middle(nn.Module):
+    """Two numbers, the place of all joints as a share of the image."""
+
+    def __init__(self, config):
+        super().__init__()
+        self.config, self.place = config, nn.Parameter(torch.rand(2))
+
+    def forward(self, places):
+        return {"loss": ((places - self.place) ** 2).mean()}
+
+
+def _middle_batches(videos, config, batch, seed):
+    people = [v.people[v.people.present.all(1)] for v in videos]
+    places = np.concatenate([p.xy.mean(1) / v.size for p, v in zip(people, videos, strict=True)])
+
+    def draw(step):
+        rows = np.random.default_rng([seed, step]).integers(len(places), size=batch)
+        return [torch.tensor(places[rows], dtype=torch.float32)]
+
+    return draw
+
+
+def _middle_detect(model, frames, which=None, score_floor=0.0):
+    which = np.arange(len(frames)) if which is None else np.asarray(which)
+    height, width = frames[0].shape[:2]
+    x, y = model.place.detach().numpy() * [width, height]
+    box = np.tile([x - 8, y - 8, x + 8, y + 8], (len(which), 1))
+    return people(frame=which, box=box, xy=np.tile([x, y], (len(which), 15, 1)), score=np.full(len(which), 0.5))
+
+
+MIDDLE = SimpleNamespace(
+    Config=MiddleConfig,
+    build=Middle,
+    start_from=lambda first, config: first or Middle(config),
+    batches=_middle_batches,
+    detect=_middle_detect,
+)
+
+
+def test_a_toy_network_by_the_recipe(monkeypatch, tmp_path):
+    plan = Plan("middle", MiddleConfig(), Recipe(Span("train", 0, 1), steps=60, rate=0.05, warm_up=1))
+    with pytest.raises(WorkbookError, match="not registered"):
+        obtain(plan, data=tmp_path)
+    monkeypatch.setitem(registry.NETWORKS, MiddleConfig, MIDDLE)
+    model = obtain(plan, data=tmp_path)
+    log = json.loads(weights.metadata(weight_file(plan, tmp_path))["log"])
+    assert log[-1]["loss"] < log[0]["loss"] / 2
+    torch.testing.assert_close(obtain(plan, data=tmp_path).place, model.place, rtol=1e-3, atol=1e-3)
+    (found,), facts = predicting.found_by(plan, "val", 1, device="cpu", data=tmp_path)
+    (again,), _ = predicting.found_by(plan, "val", 1, data=tmp_path)
+    (video,) = puppets.videos("val", n=1, render=False)
+    assert found.frame.tolist() == np.flatnonzero(video.labelled).tolist() and facts["weights"] == plan.name
+    assert (found.box == again.box).all()
+
+
+@pytest.mark.parametrize("config", registry.NETWORKS, ids=lambda c: c.__name__)
+def test_every_network_has_the_face(config):
+    module = registry.NETWORKS[config]
+    assert all(callable(getattr(module, name)) for name in ("build", "start_from", "batches"))
+    assert hasattr(module, "detect") or hasattr(module, "score")
+    with pytest.raises(FrozenInstanceError):
+        config.__new__(config).anything = 1
