@@ -1,4 +1,4 @@
-"""Every notebook's gpu profile runs to its end, in miniature on a processor: all networks trained, all tables filled."""
+"""Every notebook's gpu profile runs to its end, in miniature on a processor: all networks trained."""
 
 from pathlib import Path
 
