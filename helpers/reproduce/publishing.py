@@ -68,7 +68,8 @@ def publish(book: Workbook, out: Path, notebook: Notebook, missing: list[str]) -
             kept.append(f"{file.name}: kept, it may show {' and '.join(missing)}")
         else:
             if content != file.read_bytes():
-                kept.append(f"{file.name}: kept in part")
+                part = " in part" if content != (book.figures / file.name).read_bytes() else ""
+                kept.append(f"{file.name}: kept{part}")
             _write(book.figures / file.name, content)
     for old in sorted(book.figures.glob(f"{notebook.number}_*")):
         if old.name not in new:
