@@ -57,6 +57,9 @@ def test_whole_ranges_give_whole_numbers():
     w = widgets.Sliders(lambda a, b: np.zeros((2, 2, 3), np.uint8), a=(0, 4, 1, 2), b=(0.0, 1.0, 0.1, 0.5))
     assert type(w.sliders["a"].value) is int and type(w.sliders["b"].value) is float
     assert [s.description for s in w.children[:2]] == ["a", "b"] and w.children[2] is w.picture
+    mixed = widgets.Sliders(lambda a: np.zeros((2, 2, 3), np.uint8), a=(0, 4, 0.5, 2))
+    mixed.move(a=1.5)
+    assert mixed.sliders["a"].value == 1.5, "one number that is not whole makes a slider of fractions"
 
 
 def test_a_check_moves_each_slider_there_and_back(capsys):
