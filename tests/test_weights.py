@@ -358,8 +358,9 @@ def test_a_budget_cuts_the_whole_chain_and_names_it():
     assert (plan.recipe.steps, plan.recipe.batch, plan.recipe.data) == (3, 3, Span("train", 0, 3))
     assert plan.start.start.start.recipe.data == Span("train", 60, 63) and whole.recipe.steps == 900
     assert training.scale("laptop", 3) == training.Scale() and training.scale("gpu") == training.Scale("paper", "cuda")
-    with pytest.raises(WorkbookError, match="budget: 0 steps are too few"):
-        training.scale("gpu", 0)
+    for wrong in (0, "2", 1.5, True):
+        with pytest.raises(WorkbookError, match=r"^budget .*: must be a whole number of steps from 1 on, or None\.$"):
+            training.scale("gpu", wrong)
 
 
 ROWS = artefacts.rows()

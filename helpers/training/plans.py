@@ -86,10 +86,10 @@ def scale(profile: str, budget: int | None = None) -> Scale:
     """What a notebook's profile means: slim networks that ship, or the papers' sizes, trained now on a GPU.
 
     With a budget, and no GPU, the gpu profile runs in miniature on the processor. Raises
-    WorkbookError for a budget below one step.
+    WorkbookError for a budget that is no number of steps.
     """
-    if budget is not None and budget < 1:
-        raise WorkbookError(f"budget: {budget} steps are too few; at least 1 is needed, or None.")
+    if budget is not None and (type(budget) is not int or budget < 1):
+        raise WorkbookError(f"budget {budget!r}: must be a whole number of steps from 1 on, or None.")
     if profile != "gpu":
         return Scale(budget=None)
     here = budget is None or torch.cuda.is_available()
