@@ -211,11 +211,18 @@ def test_joints_are_taken_from_a_neighbour_within_a_head():
     found = simulate_detections(video, 0, DetectorNoise(**CLEAN | {"swapped": 1.0}))
     first = found.xy[:, 0, 0].reshape(30, 2)
     assert np.array_equal(np.sort(first, 1), [[0, 9]] * 30)  # they have exchanged all their joints
-    apart = near.replace(xy=near.xy + [[[[0.0, 0]], [[2.0, 0]]][i % 2] for i in range(60)])  # 11 px: too far
-    found = simulate_detections(
-        Video("near", (300, 100), np.ones(30, bool), apart), 0, DetectorNoise(**CLEAN | {"swapped": 1.0})
-    )
-    assert set(found.xy[:, 0, 0]) == {0, 11}
+    apart = near.replace(xy=near.xy + np.tile([0.0, 2], 30)[:, None, None] * [1, 0])  # 11 px: too far
+    for people_, mixed in ((near, True), (apart, False)):
+        video = Video("v", (300, 100), np.ones(30, bool), people_)
+        found = simulate_detections(video, 0, DetectorNoise(**CLEAN | {"swapped": 0.5}))
+        whole = np.isclose(np.ptp(found.xy - figure([0.0]).xy, axis=1), 0).all(-1)
+        assert whole.all() != mixed
+
+
+def test_the_share_that_is_missed_is_the_same_in_every_frame():
+    video = walkers(1, 3000)[0]
+    found = simulate_detections(video, 0, DetectorNoise(**CLEAN | {"missed": 0.2}))
+    assert abs(1 - len(found) / len(video.people) - 0.2) < 0.06
 
 
 # --- links ------------------------------------------------------------------------------------------
@@ -285,6 +292,13 @@ def test_methods_are_compared_run_by_run():
         assert np.allclose(runs.counts.switches[s], alone.counts.switches[0])
     result = links.result("PT-C8", runs, runs, "puppets")
     assert (result.estimate, result.interval, result.n_videos, result.n_seeds) == (0, (0, 0), 2, 2)
+
+
+@pytest.mark.filterwarnings("error")
+def test_nothing_found_has_no_precision_and_no_warning():
+    videos = walkers(2)
+    none = Runs(videos, [[nobody()] * 2])
+    assert np.isnan(none.precision()) and none.recall() == none.mota() == none.switch_share() == 0
 
 
 def test_an_estimate_draws_videos_and_runs_as_often_as_it_is_told():

@@ -24,6 +24,12 @@ Weights: TypeAlias = "Sequence[float] | np.ndarray | None"
 Measure = Callable[[Weights, Weights], float]
 
 
+def _mean(values: np.ndarray) -> float:
+    """The mean over the joints where there is a number; NaN without any."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else float("nan")
+
+
 class Runs:
     """AP and CLEAR-MOT of S runs on the same V videos, all in per cent and means over the joints.
 
@@ -93,20 +99,20 @@ class Runs:
 
     def precision(self, videos: Weights = None, seeds: Weights = None) -> float:
         """Share of the exported joints that are right."""
-        return float(np.nanmean(evaluation.precision(self.totals(videos, seeds))))
+        return _mean(evaluation.precision(self.totals(videos, seeds)))
 
     def recall(self, videos: Weights = None, seeds: Weights = None) -> float:
         """Share of the annotated joints that are found."""
-        return float(np.nanmean(evaluation.recall(self.totals(videos, seeds))))
+        return _mean(evaluation.recall(self.totals(videos, seeds)))
 
     def motp(self, videos: Weights = None, seeds: Weights = None) -> float:
         """How near the right joints are."""
-        return float(np.nanmean(evaluation.motp(self.totals(videos, seeds))))
+        return _mean(evaluation.motp(self.totals(videos, seeds)))
 
     def switch_share(self, videos: Weights = None, seeds: Weights = None) -> float:
         """Identity switches as a share of the annotated joints, as KT-T4 prints them."""
         whole = self.totals(videos, seeds)
-        return float(np.nanmean(100 * whole.switches / np.where(whole.objects > 0, whole.objects, np.nan)))
+        return _mean(100 * whole.switches / np.where(whole.objects > 0, whole.objects, np.nan))
 
     def mota_of_groups(self, videos: Weights = None, seeds: Weights = None) -> dict[str, float]:
         """MOTA of Head … Ankle and Total."""
