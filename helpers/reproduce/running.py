@@ -22,7 +22,6 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
-from nbformat.v4 import new_code_cell
 
 from helpers import WorkbookError, datasets, ledger
 from helpers.files import load_json, write_atomically
@@ -168,13 +167,16 @@ def _environment(out: Path, staging: Path) -> dict[str, str]:
 
 
 def with_parameters(content: nbformat.NotebookNode, parameters: dict) -> nbformat.NotebookNode:
-    """A copy of a notebook in which a cell after its parameters cell sets others."""
+    """A copy of a notebook in which papermill has put a cell with other parameters behind the defaults."""
     notebook = deepcopy(content)
-    if parameters:
-        at = next(i for i, c in enumerate(notebook.cells) if "parameters" in c.metadata.get("tags", ()))
-        source = "\n".join(f"{name} = {value!r}" for name, value in parameters.items())
-        notebook.cells.insert(at + 1, new_code_cell(source, metadata={"tags": ["injected-parameters"]}))
-    return notebook
+    if not parameters:
+        return notebook
+    from papermill.parameterize import parameterize_notebook
+
+    notebook.metadata.setdefault("papermill", {})  # what papermill sets up when it loads a file itself
+    for cell in notebook.cells:
+        cell.metadata.setdefault("tags", [])
+    return parameterize_notebook(notebook, parameters)
 
 
 def canonical(notebook: nbformat.NotebookNode) -> None:
