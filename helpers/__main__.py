@@ -1,4 +1,4 @@
-"""The command line: `python -m helpers {reproduce,evaluate,track,ledger,puppets,fetch}`.
+"""The command line: `python -m helpers {reproduce,evaluate,track,ledger,puppets,fetch,train,predict}`.
 
 Exit status 0: done; 1: bad input, a failed notebook or other numbers than the committed ones, said in one
 sentence each; 2: wrong usage; 130: interrupted. A command is a sub-parser and a function of its name that

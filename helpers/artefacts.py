@@ -64,7 +64,7 @@ def rows(file: Path | None = None) -> tuple[Artefact, ...]:
         raise WorkbookError(f"{file or FILE}: is no list of artefacts ({str(error).splitlines()[0]}).") from None
 
 
-def find(**wanted) -> Artefact | None:
+def find(**wanted: object) -> Artefact | None:
     """The row with these fields, or None: find(kind="predictions", plan="tubes-2d-scratch", seed=0, …)."""
     return next((row for row in rows() if all(getattr(row, k) == v for k, v in wanted.items())), None)
 

@@ -38,7 +38,7 @@ def _plain(part):
     return asdict(part) if is_dataclass(part) and not isinstance(part, type) else part
 
 
-def save(path: Path, model: nn.Module, config: dict, half: bool = True, **facts) -> Path:
+def save(path: Path, model: nn.Module, config: dict, half: bool = True, **facts: object) -> Path:
     """Write a model's weights whole or not at all; floats as half precision unless half=False.
 
     config: see `spelled_out`; facts (data, seed, device, minutes, …) go into the metadata as text,

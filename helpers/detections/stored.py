@@ -34,7 +34,7 @@ DAMAGES: tuple[type[Exception], ...] = (
 )
 
 
-def save(path: Path, predictions: dict[str, People], **facts) -> Path:
+def save(path: Path, predictions: dict[str, People], **facts: object) -> Path:
     """Write each video's predictions, by name, whole or not at all; facts (weights, seed, …) ride along.
 
     Every joint must be present and lie in its box, as `detect` gives them, or all be absent, as

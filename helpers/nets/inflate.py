@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -215,12 +216,12 @@ def start_from(first: nn.Module | None, config: AveragedConfig) -> nn.Module:
     return build(config) if first is None else averaged(first, config)
 
 
-def batches(videos: Sequence[Video], config: AveragedConfig, batch: int, seed: int):
+def batches(videos: Sequence[Video], config: AveragedConfig, batch: int, seed: int) -> Callable[[int], tuple]:
     """A function step → (clips, targets): clips around random labelled frames and the centre frame's targets."""
     clips = [Windows(frames_of(v), config.frames) for v in videos]
     return keypoint_rcnn.labelled_frames(videos, clips, batch, seed)
 
 
-def detect(model: nn.Module, frames: Sequence[np.ndarray], which: Sequence[int] | None = None, **more) -> People:
+def detect(model: nn.Module, frames: Sequence[np.ndarray], which: Sequence[int] | None = None, **more: Any) -> People:
     """All people of a video by a sliding window, as `keypoint_rcnn.detect`."""
     return keypoint_rcnn.detect(model, Windows(frames, model.config.frames), which, **more)

@@ -7,7 +7,7 @@ R-FCN and deformable bodies are LightTrack's detectors (LT-T2).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -34,7 +34,7 @@ from helpers.nets.rcnn_parts import (
 )
 from helpers.nets.resnet import Body, BodyConfig
 from helpers.nets.rfcn import PositionSensitivePool, SplitScores
-from helpers.nets.sampling import drawn, frames_of, image_tensor
+from helpers.nets.sampling import Example, drawn, frames_of, image_tensor
 from helpers.people import People, Video, concatenate, nobody, people
 from helpers.skeleton import N_JOINTS
 
@@ -193,17 +193,19 @@ def target(truth: People, size: tuple[int, int]) -> dict[str, torch.Tensor]:
     }
 
 
-def labelled_frames(videos: Sequence[Video], frames: Sequence[Sequence[np.ndarray]], batch: int, seed: int):
+def labelled_frames(
+    videos: Sequence[Video], frames: Sequence[Sequence[np.ndarray]], batch: int, seed: int
+) -> Callable[[int], tuple]:
     """A function step → (images, targets) of random labelled frames; frames: what the network sees of each video."""
     places = [(v, int(t)) for v, video in enumerate(videos) for t in np.flatnonzero(video.labelled)]
 
-    def example(v: int, t: int):
+    def example(v: int, t: int) -> Example:
         return image_tensor(frames[v][t]), target(videos[v].people.at(t), videos[v].size)
 
     return drawn(places, example, batch, seed)
 
 
-def batches(videos: Sequence[Video], config: KeypointRcnnConfig, batch: int, seed: int):
+def batches(videos: Sequence[Video], config: KeypointRcnnConfig, batch: int, seed: int) -> Callable[[int], tuple]:
     """A function step → (images, targets): labelled frames at random, half of them mirrored."""
     return labelled_frames(videos, list(map(frames_of, videos)), batch, seed)
 
@@ -251,7 +253,7 @@ class Detection:
 
 @torch.inference_mode()
 def look(
-    model,
+    model: nn.Module,
     frames: Sequence[np.ndarray],
     boxes: Sequence[np.ndarray] | None = None,
     score_floor: float = SCORE_FLOOR,
@@ -320,7 +322,7 @@ def _detect_boxes(model, features, proposals, sizes, score_floor):
     return boxes, scores
 
 
-def heatmaps(model, features, boxes: list[torch.Tensor], sizes) -> torch.Tensor:
+def heatmaps(model: nn.Module, features: dict, boxes: list[torch.Tensor], sizes: list) -> torch.Tensor:
     """Keypoint logits (N, J, 56, 56) of boxes in the scaled images; J = 0 without a keypoint head."""
     heads, n = model.roi_heads, sum(map(len, boxes))
     if not heads.has_keypoint() or n == 0:
@@ -339,7 +341,7 @@ def as_people(frame: int, found: Detection) -> People:
 
 
 def detect(
-    model,
+    model: nn.Module,
     frames: Sequence[np.ndarray],
     which: Sequence[int] | None = None,
     batch: int = 4,

@@ -6,7 +6,7 @@ settings: embedding 200, hidden 200, 2 layers, dropout .2); its tracker's code w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -109,7 +109,7 @@ class Questions:
             rows += [(v, t, p, age[t, p] - 1) for t, p in np.argwhere(age > 1)]
         self.examples = np.array(rows)  # video, frame of the question, person, frames before it
 
-    def batch(self, size: int, step: int, seed: int):
+    def batch(self, size: int, step: int, seed: int) -> tuple:
         """tracks (L, B, inputs), candidates (K, B, inputs), same (K, B) in {0, 1}, NaN = nobody there."""
         rng = np.random.default_rng([seed, step])
         length = int(rng.integers(1, LONGEST + 1))
@@ -164,7 +164,7 @@ def start_from(first: TrackLstm | None, config: LstmConfig) -> TrackLstm:
     return model
 
 
-def batches(videos: Sequence[Video], config: LstmConfig, batch: int, seed: int):
+def batches(videos: Sequence[Video], config: LstmConfig, batch: int, seed: int) -> Callable[[int], tuple]:
     """A function step → (tracks, candidates, same), see `Questions`."""
     questions = Questions(videos, config.inputs)
     return lambda step: questions.batch(batch, step, seed)
@@ -175,6 +175,6 @@ def losses(model: TrackLstm, *questions: torch.Tensor) -> dict[str, torch.Tensor
     return {"loss": loss(model, *questions)}
 
 
-def score(model: TrackLstm, state: tuple, detections: torch.Tensor):
+def score(model: TrackLstm, state: tuple, detections: torch.Tensor) -> tuple[torch.Tensor, tuple]:
     """Logits (N, M) that detections (M, inputs) go on with tracks, and the tracks' states if they do."""
     return model.compare(state, detections)

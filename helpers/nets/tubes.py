@@ -7,7 +7,7 @@ is what the paper describes, `RELEASED` what the authors' code does (O-5, O-6, O
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -27,7 +27,7 @@ from helpers.nets.inflate import Windows, fold_time, inflate, inflate_weights, w
 from helpers.nets.keypoint_rcnn import SCORE_FLOOR
 from helpers.nets.rcnn_parts import BOX_ROI, HEATMAP, KEYPOINT_CONVS, KEYPOINT_ROI, LastMap, StageHead, freeze_norm
 from helpers.nets.resnet import Body, BodyConfig
-from helpers.nets.sampling import drawn, frames_of, image_tensor
+from helpers.nets.sampling import Example, drawn, frames_of, image_tensor
 from helpers.nets.tube_geometry import clip_tubes, tube_align, tube_nms, tube_target
 from helpers.nets.tube_geometry import tube_iou as tube_iou
 from helpers.nets.tube_heads import TubeHead, classification, decode, encode, inside, labels
@@ -279,7 +279,7 @@ def start_from(first: TubeRcnn | None, config: TubeConfig) -> TubeRcnn:
     return inflated(first or build(frame_config(config)), config)
 
 
-def batches(videos: Sequence[Video], config: TubeConfig, batch: int, seed: int):
+def batches(videos: Sequence[Video], config: TubeConfig, batch: int, seed: int) -> Callable[[int], tuple]:
     """A function step → (clips, targets): random clips, all frames labelled, half of them mirrored."""
     windows = [Windows(frames_of(video), config.frames) for video in videos]
 
@@ -288,7 +288,7 @@ def batches(videos: Sequence[Video], config: TubeConfig, batch: int, seed: int):
 
     places = [(v, t) for v, video in enumerate(videos) for t in range(len(video)) if video.labelled[around(v, t)].all()]
 
-    def example(v: int, t: int):
+    def example(v: int, t: int) -> Example:
         return image_tensor(windows[v][t]), tube_target(videos[v].people, around(v, t), videos[v].size)
 
     return drawn(places, example, batch, seed)
