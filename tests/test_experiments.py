@@ -339,9 +339,11 @@ def test_boxes_of_runs_are_averaged_by_their_weights():
     assert runs.precision_recall(0.5, None, [0, 2]).tolist() == [75, 75]
 
 
-def test_ids_without_tracking_are_of_their_seed():
-    videos = walkers(2)
+def test_ids_without_tracking_are_of_their_seed(monkeypatch):
+    videos, drawn, draw = walkers(2), [], controls.random_ids
+    monkeypatch.setattr(controls, "random_ids", lambda p, seed: drawn.append(seed) or draw(p, seed))
     runs = metrics.relabelled(videos, [4, 5])
+    assert sorted(drawn) == [4] * 4 + [5] * 4  # two videos in two settings
     found = [keep_confident(simulate_detections(v, 5), joint=0.5) for v in videos]
     expected = Runs(videos, [[controls.random_ids(p, 5) for p in found]]).counts.switches[0]
     assert np.array_equal(runs["confident joints", "random ids"].counts.switches[1], expected)

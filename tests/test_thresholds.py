@@ -208,6 +208,7 @@ def test_calibration_and_its_inverse():
         (range(4), (0, 0, 1, 1)),  # separable
         (range(4), (1, 1, 0, 0)),
         ((0, 1, 1, 2), (0, 0, 1, 1)),  # they touch: steeper is still likelier
+        ((0, 1, 1, 2), (1, 1, 0, 0)),
         ((1, 1, 1, 1), (0, 1, 0, 1)),  # one score: every slope is as likely
         ((), ()),
     ],
