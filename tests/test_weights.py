@@ -314,6 +314,18 @@ def test_a_resumed_run_begins_at_the_step_after_the_checkpoint(tmp_path):
     assert seen == [*range(8), *range(6, 10)] and len(log) == 10
 
 
+def test_what_a_network_draws_differs_from_step_to_step_and_from_seed_to_seed():
+    drawn = []
+
+    def losses(model, step):
+        drawn.append(torch.rand(1).item())
+        return fits_a_sine(model, step)
+
+    for seed in (0, 1):
+        fit(line(), losses, replace(RECIPE, steps=5, seed=seed))
+    assert len(set(drawn)) == 10
+
+
 def test_a_full_disk_leaves_nothing_behind(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
