@@ -148,28 +148,34 @@ def test_of_two_that_show_records_the_later_number_runs_first(book):
 
 
 @pytest.mark.parametrize(
-    "old, new, equal",
+    "old, new, digits, equal",
     [
-        ("31.9", "31.9", True),
-        ("0.123", "0.124", True),
-        ("0.123", "0.125", False),
-        ("1234.567", "1234.66", True),
-        ("1234.567", "1234.70", False),
-        ("20", "20.0", True),
-        ("20", "21", False),
-        ("13894", "13895", False),
-        ("+0.17 [0.06, 0.26]", "+0.18 [0.06, 0.26]", True),
-        ("+0.17 [0.06, 0.26]", "+0.17 [0.06, 0.29]", False),
-        ("−0.17", "0.17", False),
-        ('"holds"', '"undecided"', False),
-        ("1.0", "", False),
-        ("[1.0, 2.0]", "[1.0]", False),
-        ("0.000012", "0.000013", True),
-        ("1e-7", "2e-7", False),
+        ("31.9", "31.9", 1, True),
+        ("0.123", "0.124", 3, True),
+        ("0.123", "0.125", 3, False),
+        ("0.1", "0.2", 3, False),
+        ("0.1", "0.101", 3, True),
+        ("1234.567", "1234.66", 3, True),
+        ("1234.567", "1234.70", 3, False),
+        ("20", "20.0", 0, True),
+        ("20", "21", 0, False),
+        ("13894", "13895", 3, False),
+        ("13894.0", "13895.0", 3, False),
+        ("13894.0", "13894.5", 0, False),
+        ("+0.17 [0.06, 0.26]", "+0.18 [0.06, 0.26]", 2, True),
+        ("+0.17 [0.06, 0.26]", "+0.17 [0.06, 0.29]", 2, False),
+        ("+0.04 [0.00, 0.09]", "+0.04 [-0.01, 0.09]", 2, False),
+        ("0.01", "-0.01", 1, False),
+        ("0", "0.1", 1, False),
+        ("−0.17", "0.17", 2, False),
+        ('"holds"', '"undecided"', 6, False),
+        ("1.0", "", 1, False),
+        ("[1.0, 2.0]", "[1.0]", 6, False),
+        ("0.000012", "1.3e-05", 6, True),
     ],
 )
-def test_numbers_agree_within_their_last_digit(old, new, equal):
-    assert comparing.same(old, new) == equal and comparing.same(new, old) == equal
+def test_numbers_agree_within_the_last_digit_of_their_column(old, new, digits, equal):
+    assert comparing.same(old, new, digits) == equal and comparing.same(new, old, digits) == equal
 
 
 ROWS = ",data,MOTA,switches\n0,puppets,1.5,20\n1,puppets,2.5,30\n2,somof,3.5,40\n3,bonn,4.5,50\n"
@@ -177,12 +183,12 @@ COLUMNS = ",puppets,puppets,somof,real clip\n,MOTA,gain,MOTA,MOTA\nbox,1.5,+0.10
 MISSING = ["somof", "real clip"]
 
 
-def compared(tmp_path, old, new, missing=MISSING, name="05_t.csv", may_show=False):
+def compared(tmp_path, old, new, missing=MISSING, name="05_t.csv"):
     (tmp_path / "old").mkdir(exist_ok=True)
     for path, text in ((tmp_path / "old" / name, old), (tmp_path / name, new)):
         path.write_text(text)
     out = comparing.Comparison()
-    out.add_table(tmp_path / "old" / name, tmp_path / name, missing, may_show)
+    out.add_table(tmp_path / "old" / name, tmp_path / name, missing)
     return out
 
 
@@ -207,13 +213,30 @@ def test_columns_of_missing_data_are_no_difference(tmp_path):
     assert "column puppets gain" in compared(tmp_path, COLUMNS, without.replace("0.10", "0.20")).differ[0]
 
 
-def test_what_may_show_missing_data_is_said_but_no_difference(tmp_path):
-    old, new = ",puppets,factor\nspeed,1.5,1.25\n", ",puppets,factor\nspeed,1.75,\n"
-    assert len(compared(tmp_path, old, new).differ) == 2
-    maybe = compared(tmp_path, old, new, may_show=True)
+def test_a_table_that_names_missing_data_may_show_them_in_other_cells_too(tmp_path):
+    old, new = ",puppets,factor,somof\nspeed,1.5,1.25,1.0\n", ",puppets,factor,somof\nspeed,1.75,,\n"
+    maybe = compared(tmp_path, old, new)
     assert len(maybe.differ) == 1 and "column puppets" in maybe.differ[0]
-    assert maybe.not_here == ["05_t.csv: 1 cells differ and may show them"]
-    assert comparing.keep_cells(old, new, MISSING) == ",puppets,factor\nspeed,1.75,1.25\n"
+    assert maybe.not_here == ["05_t.csv: 1 cells differ and may show them", "05_t.csv: 1 cells of somof"]
+    assert len(compared(tmp_path, old.replace("somof", "all"), new.replace("somof", "all")).differ) == 3
+    assert comparing.keep_cells(old, new, MISSING).endswith("speed,1.75,1.25,1.0\n")
+
+
+@pytest.mark.parametrize(
+    "old, new, equal, close, differ",
+    [
+        (",a\nx,0.1\ny,0.123\n", ",a\nx,0.101\ny,0.123\n", 1, 1, 0),
+        (",a\nx,0.1\ny,0.123\n", ",a\nx,0.2\ny,0.123\n", 1, 0, 1),  # the column has three digits
+        (",a\n1,5.25\n2,6.25\n", ",a\n1,5.25\n3,6.25\n", 3, 0, 1),  # an index that counts something
+        (",a\n0,5.25\n1,6.25\n", ",a\n0,5.25\n1,6.25\n", 2, 0, 0),
+        (",a\nx,1.5\n", ",a\nx,1.5,9\n", 1, 0, 1),  # a cell beyond the header
+        (",a,b\nx,1.5,2.5\n", ",b,a\nx,2.5,1.5\n", 2, 0, 1),
+        (",a\nx,1.5\ny,2.5\n", ",a\ny,2.5\nx,1.5\n", 2, 0, 1),
+    ],
+)
+def test_every_cell_and_its_place_counts(tmp_path, old, new, equal, close, differ):
+    found = compared(tmp_path, old, new, missing=[])
+    assert (found.equal, found.close, len(found.differ)) == (equal, close, differ)
 
 
 def test_records_are_compared_by_claim_and_data(tmp_path):
@@ -224,27 +247,59 @@ def test_records_are_compared_by_claim_and_data(tmp_path):
     assert not same.differ and same.equal >= 3 and same.not_here == ["05_record.json: 6 cells of somof"]
     turned = compared(tmp_path, old, new.replace("holds", "undecided"), name="05_record.json")
     assert turned.differ == ['05_record.json, row PT-C4 on puppets, column verdict: committed "holds", now "undecided"']
+    twice, other = (json.dumps({"profile": p, "results": [row | {"estimate": e}, row]}) for p, e in ("a1", "b2"))
+    found = compared(tmp_path, twice, other, name="05_record.json").differ
+    assert found == [
+        '05_record.json, row record, column profile: committed "a", now "b"',
+        '05_record.json, row PT-C4 on puppets, column estimate: committed "1", now "2"',
+    ]
     with pytest.raises(WorkbookError, match="05_record.json: cannot be compared"):
         compared(tmp_path, old, '{"results": [1]}', name="05_record.json")
 
 
-def test_pictures_are_compared_by_pixels(tmp_path):
+def test_pictures_are_compared_square_by_square(tmp_path):
     import cv2
 
     image = np.full((50, 40, 3), 200, np.uint8)
-    for name, change, rows in (("a", 0, 0), ("faint", 16, 50), ("few", 90, 1), ("many", 17, 2)):
+    for name, change, where in (
+        ("a", 0, np.s_[:0]),
+        ("faint", 60, np.s_[:]),
+        ("six", 90, np.s_[49, 32:38]),
+        ("seven", 61, np.s_[49, 32:39, 1]),
+    ):
         image_now = image.copy()
-        image_now[:rows, :20] -= np.uint8(change)
+        image_now[where] -= np.uint8(change)
         cv2.imwrite(str(tmp_path / f"{name}.png"), image_now)
     (tmp_path / "no.png").write_bytes(b"")
-    share = {
-        n: comparing.different_pixels(tmp_path / "a.png", tmp_path / f"{n}.png") for n in ("faint", "few", "many", "no")
-    }
-    assert share == {"faint": 0, "few": 0.01, "many": 0.02, "no": 1}
+    cv2.imwrite(str(tmp_path / "small.png"), image[1:])
     out = comparing.Comparison()
-    for name in share:
+    for name in ("a", "faint", "six", "seven", "no", "small"):
         out.add_picture(tmp_path / "a.png", tmp_path / f"{name}.png")
-    assert out.pictures == 4 and [line.split(":")[0] for line in out.other_pictures] == ["many.png", "no.png"]
+    assert (out.equal_pictures, out.alike_pictures) == (1, 2)
+    assert out.other_pictures == ["seven.png", "no.png", "small.png"]
+
+
+def test_what_a_reader_would_see_looks_different_and_another_palette_does_not(tmp_path, monkeypatch):
+    import matplotlib.pyplot as plt
+
+    from helpers import outputs
+
+    def draw(name, bar=55, title="55.0", line=True):
+        figure, axes = plt.subplots(figsize=(9, 4))
+        axes.bar([0, 1, 2], [50, 60, bar], width=0.15)
+        axes.plot(range(10), [30 + 9 * np.sin(i) for i in range(10)], linewidth=1, visible=line)
+        axes.set_title(f"MOTA {title}")
+        outputs.save_figure(figure, name)
+        plt.close(figure)
+        return tmp_path / name
+
+    monkeypatch.setenv("POSE_WORKBOOK_OUT", str(tmp_path))
+    first = draw("first.png")
+    for i, change in enumerate((dict(bar=50), dict(title="55.2"), dict(line=False))):
+        assert comparing.looks_different(first, draw(f"{i}.png", **change))
+    monkeypatch.setattr(outputs, "small_png", lambda picture: picture)
+    whole = draw("whole.png")
+    assert whole.read_bytes() != first.read_bytes() and not comparing.looks_different(first, whole)
 
 
 # --- which cells may show real data --------------------------------------------------------------------------
@@ -330,7 +385,9 @@ def test_what_shows_the_records_of_others_runs_after_them_and_again_when_they_ch
 
 def test_different_numbers_are_said_and_fail_the_command(book, capsys):
     run(book, "01", update=True)
-    assert run(book, "01") == 0 and "1 numbers equal, 0 differ" in capsys.readouterr().out
+    assert (
+        run(book, "01") == 0 and "1 numbers equal to the digit, 0 within tolerance, 0 differ" in capsys.readouterr().out
+    )
     (book.figures / "01_count.csv").write_text(",data,MOTA\n0,puppets,7.5\n")
     assert run(book, "01") == 1
     assert "DIFFERENT: 01_count.csv, row puppets, column MOTA: committed 7.5, now 1.5" in capsys.readouterr().out

@@ -230,13 +230,13 @@ class _Run:
                 f"{name}: {'not written' if committed.exists() else 'is new'}"
             )
         elif name.endswith(".png"):
-            if on_missing and comparing.different_pixels(committed, now):
+            if on_missing and comparing.looks_different(committed, now):
                 out.not_here.append(f"{name}: drawn without them")
             else:
                 out.add_picture(committed, now)
         else:
             try:
-                out.add_table(committed, now, self.missing, on_missing and name.endswith(".csv"))
+                out.add_table(committed, now, self.missing)
             except WorkbookError as error:
                 out.differ.append(str(error))
 
@@ -284,10 +284,15 @@ def _injected(notebook: Notebook, asked: dict) -> dict:
 
 
 def _print_comparison(c: comparing.Comparison, missing: list[str]) -> None:
-    print(f"\ncompared with what is committed (equal: {comparing.TOLERANCE})")
-    print(f"{c.files} tables and records regenerated: {c.equal} numbers equal, {len(c.differ)} differ")
-    alike = c.pictures - len(c.other_pictures)
-    print(f"{c.pictures} figures regenerated: {alike} alike, {len(c.other_pictures)} differ ({comparing.PICTURES})")
+    print(f"\ncompared with what is committed (tolerance: {comparing.TOLERANCE})")
+    print(
+        f"{c.files} tables and records regenerated: {c.equal} numbers equal to the digit, "
+        f"{c.close} within tolerance, {len(c.differ)} differ"
+    )
+    print(
+        f"{c.equal_pictures + c.alike_pictures + len(c.other_pictures)} figures regenerated: {c.equal_pictures} equal, "
+        f"{c.alike_pictures} alike, {len(c.other_pictures)} look different ({comparing.PICTURES})"
+    )
     for head, lines in (("DIFFERENT", c.differ), ("LOOKS DIFFERENT", c.other_pictures)):
         for line in lines[:_LINES]:
             print(f"{head}: {line}")

@@ -9,19 +9,20 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
 
 from helpers import WorkbookError, datasets
 
-TOLERANCE = "one unit of the last printed digit or 1 in 10,000; whole numbers exactly"
-PICTURES = "alike: at most 1 % of the pixels differ by more than 16 of 255 grey levels"
+TOLERANCE = "one unit of the last digit of its column or 1 in 10,000; whole numbers and signs exactly"
+PICTURES = "alike: in no square of 8×8 pixels more than 6 differ by more than 60 of 255 grey levels"
+RECORD_DIGITS = 6  # as `ledger.record` rounds
 KEPT = " (not recomputed)"
 _NUMBER = re.compile(r"[-−+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?")
 
@@ -41,14 +42,16 @@ def read_table(text: str) -> Table:
     while heads < len(lines) and not any(map(_numeric, lines[heads])):
         heads += 1
     heads = heads if heads < len(lines) else 1
-    columns = _distinct([" ".join(filter(None, head)) for head in zip(*lines[:heads], strict=True)])
-    rows = _distinct([" ".join(c for c in line if c and not _numeric(c)) for line in lines[heads:]])
+    body, width = lines[heads:], max(map(len, lines), default=0)
+    padded = (line + [""] * (width - len(line)) for line in lines[:heads])
+    columns = _distinct([" ".join(filter(None, head)) for head in zip(*padded, strict=True)])
+    rows = _distinct([" ".join(c for c in line if c and not _numeric(c)) for line in body])
+    counted = [line[:1] for line in body] == [[str(i)] for i in range(len(body))]
     places = {
         (row.replace(KEPT, ""), column.replace(KEPT, "")): (heads + i, j)
         for i, row in enumerate(rows)
         for j, column in enumerate(columns)
-        if j < len(lines[heads + i])
-        and (column != "#0" or not lines[heads + i][j].isdecimal())  # the numbers of lines are no result
+        if j < len(body[i]) and not (counted and j == 0 and column == "#0")  # the numbers of lines are no result
     }
     return Table(lines, places)
 
@@ -75,10 +78,13 @@ def values(path: Path) -> dict[tuple[str, str], str]:
         if path.suffix == ".csv":
             table = read_table(text)
             return {key: table.lines[i][j].replace(KEPT, "") for key, (i, j) in table.cells.items()}
+        record = json.loads(text)
+        results = record.pop("results")
+        rows = ["record", *_distinct([f"{row['claim']} on {row['data']}" for row in results])]
         return {
-            (f"{row['claim']} on {row['data']}", name): json.dumps(value, ensure_ascii=False)
-            for row in json.loads(text)["results"]
-            for name, value in row.items()
+            (row, name): json.dumps(value, ensure_ascii=False)
+            for row, fields in zip(rows, [record, *results], strict=True)
+            for name, value in fields.items()
             if name != "recomputed"
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
@@ -91,38 +97,48 @@ class Comparison:
 
     files: int = 0
     equal: int = 0
+    close: int = 0
     differ: list[str] = field(default_factory=list)
-    pictures: int = 0
+    equal_pictures: int = 0
+    alike_pictures: int = 0
     other_pictures: list[str] = field(default_factory=list)
     not_here: list[str] = field(default_factory=list)
 
-    def add_table(self, committed: Path, now: Path, missing: Iterable[str], may_show: bool) -> None:
+    def add_table(self, committed: Path, now: Path, missing: Iterable[str]) -> None:
         """Compare a csv or json file cell by cell.
 
-        missing: names of data that are not found here; cells so labelled are none of the differences. Where
-        a table may show such data, neither are cells whose labels name no other data.
+        missing: names of data that are not found here; cells so labelled are none of the differences. In
+        a table that names such data anywhere, neither are cells whose labels name no other data.
         """
         self.files += 1
         old, new = values(committed), values(now)
+        digits = decimals(old) if committed.suffix == ".csv" else defaultdict(lambda: RECORD_DIGITS)
+        may_show = committed.suffix == ".csv" and about(committed.read_text(encoding="utf-8"), missing)
         not_here: Counter[str] = Counter()
         for key in [*old, *(k for k in new if k not in old)]:
             label, was, is_now = " ".join(key), old.get(key), new.get(key)
-            if was is not None and is_now is not None and same(was, is_now):
-                self.equal += len(_NUMBER.findall(was))
-            elif is_now is None and (name := about(label, missing)):
+            if was is not None and is_now is not None and same(was, is_now, digits[key[1]]):
+                equal = [x == y for x, y in zip(_numbers(was), _numbers(is_now), strict=True)]
+                self.equal += sum(equal)
+                self.close += len(equal) - sum(equal)
+            elif was is not None and (name := about(label, missing)):
                 not_here[f"cells of {name}"] += 1
             elif may_show and not about(label, found(missing)):
                 not_here["cells differ and may show them"] += 1
             else:
                 values_of = f"committed {was or 'nothing'}, now {is_now or 'nothing'}"
                 self.differ.append(f"{now.name}, row {key[0]}, column {key[1]}: {values_of}")
+        if [key for key in old if key in new] != [key for key in new if key in old]:
+            self.differ.append(f"{now.name}: its rows or columns stand in another order")
         self.not_here += [f"{now.name}: {n} {what}" for what, n in not_here.items()]
 
     def add_picture(self, committed: Path, now: Path) -> None:
-        self.pictures += 1
-        share = different_pixels(committed, now)
-        if share > 0.01:
-            self.other_pictures.append(f"{now.name}: {100 * share:.0f} % of the pixels")
+        if committed.read_bytes() == now.read_bytes():
+            self.equal_pictures += 1
+        elif looks_different(committed, now):
+            self.other_pictures.append(now.name)
+        else:
+            self.alike_pictures += 1
 
 
 def about(label: str, names: Iterable[str]) -> str:
@@ -134,32 +150,56 @@ def found(missing: Iterable[str]) -> list[str]:
     return [name for name in datasets.NAMES if name not in missing]
 
 
-def same(old: str, new: str) -> bool:
-    """Whether two cells agree: their words exactly, their numbers within the tolerance."""
-    if old == new:
+def decimals(cells: dict[tuple[str, str], str]) -> dict[str, int]:
+    """Column → the most decimals that a fraction in it has: files drop the zeros at a number's end."""
+    out = dict.fromkeys((column for _, column in cells), 0)
+    for (_, column), text in cells.items():
+        fractions = [-int(v.as_tuple().exponent) for v in _numbers(text) if not _whole(v)]
+        out[column] = max(out[column], *fractions, 0)
+    return out
+
+
+def _numbers(text: str) -> list[Decimal]:
+    return [Decimal(v.replace("−", "-")) for v in _NUMBER.findall(text)]
+
+
+def _whole(value: Decimal) -> bool:
+    return value == value.to_integral_value()
+
+
+def same(old: str, new: str, digits: int) -> bool:
+    """Whether two cells agree: their words exactly, their numbers within the tolerance of a column's digits."""
+    a, b = _numbers(old), _numbers(new)
+    return (
+        _NUMBER.sub("", old) == _NUMBER.sub("", new)
+        and len(a) == len(b)
+        and all(_close(x, y, digits) for x, y in zip(a, b, strict=True))
+    )
+
+
+def _close(x: Decimal, y: Decimal, digits: int) -> bool:
+    if x == y:
         return True
-    a, b = _NUMBER.findall(old), _NUMBER.findall(new)
-    return _NUMBER.sub("", old) == _NUMBER.sub("", new) and len(a) == len(b) and all(map(_close, a, b))
+    if x * y <= 0 or not digits or (_whole(x) and _whole(y)):
+        return False
+    return abs(x - y) <= max(Decimal(1).scaleb(-digits), max(abs(x), abs(y)) / 10_000)
 
 
-def _close(old: str, new: str) -> bool:
-    x, y = (float(v.replace("−", "-")) for v in (old, new))
-    digits = [len(v.partition(".")[2]) for v in (old, new) if "e" not in v]
-    if not any(digits):
-        return x == y
-    return math.isclose(x, y, rel_tol=1e-4, abs_tol=1.5 * 10.0 ** -max(digits))
+def looks_different(a: Path, b: Path) -> bool:
+    """Whether two PNGs differ visibly somewhere, or in size, or one cannot be read.
 
-
-def different_pixels(a: Path, b: Path) -> float:
-    """Share of the pixels of two PNGs that differ visibly; 1 where the sizes differ or one cannot be read."""
-    if a.read_bytes() == b.read_bytes():
-        return 0.0
+    Counted in squares: a line that is gone or another digit are few pixels of a picture, but most of a
+    square. Two palettes of 256 colours, which `outputs.small_png` gives each picture, differ by less.
+    """
     import cv2
 
     first, second = (cv2.imdecode(np.frombuffer(f.read_bytes() or b"0", np.uint8), cv2.IMREAD_COLOR) for f in (a, b))
     if first is None or second is None or first.shape != second.shape:
-        return 1.0
-    return float((np.abs(first.astype(int) - second).max(-1) > 16).mean())
+        return True
+    differ = (np.abs(first.astype(int) - second).max(-1) > 60).astype(int)
+    height, width = differ.shape
+    squares = np.add.reduceat(np.add.reduceat(differ, np.arange(0, height, 8), 0), np.arange(0, width, 8), 1)
+    return bool((squares > 6).any())
 
 
 # --- keeping what cannot be computed here ------------------------------------------------------------------
