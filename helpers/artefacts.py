@@ -6,8 +6,11 @@ has. The names are written down; the configuration inside a weight file checks, 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-from collections.abc import Sequence
+import os
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cache
 from pathlib import Path
@@ -56,12 +59,42 @@ def path_of(kind: str, name: str, data: Path | None = None) -> Path:
 
 @cache
 def rows(file: Path | None = None) -> tuple[Artefact, ...]:
-    """All rows. Raises WorkbookError where the list cannot be read or a row has a field that is not known."""
+    """All rows. Raises WorkbookError where the list is missing or broken, or a row says what no file can be."""
+    file = Path(file or FILE)
     try:
-        listed = yaml.safe_load(Path(file or FILE).read_text(encoding="utf-8"))
-        return tuple(Artefact(**row) for row in listed)
-    except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
-        raise WorkbookError(f"{file or FILE}: is no list of artefacts ({str(error).splitlines()[0]}).") from None
+        listed = yaml.safe_load(file.read_text(encoding="utf-8"))
+        found = tuple(_row(f"row {n}", fields) for n, fields in enumerate(listed, 1))
+        ids = [r.id for r in found]
+        if len(set(ids)) < len(ids):
+            raise ValueError(f"{max(ids, key=ids.count)} stands there twice")
+    except FileNotFoundError:
+        raise WorkbookError(f"{file}: is missing; only a clone of the workbook's repository brings it.") from None
+    except (OSError, ValueError, TypeError, RecursionError, yaml.YAMLError) as error:
+        raise WorkbookError(f"{file}: is no list of artefacts ({str(error).splitlines()[0]}).") from None
+    return found
+
+
+def _row(where: str, given: dict) -> Artefact:
+    """A row whose every field can be. Raises ValueError naming the row and the field."""
+    try:
+        made = Artefact(**given)
+    except TypeError as error:
+        raise ValueError(f"{where}: {error}") from None
+    right = {field.name: type(getattr(made, field.name)).__name__ == field.type for field in fields(Artefact)}
+    if all(right.values()):
+        right |= {
+            "id": bool(re.fullmatch(r"[\w-]+", made.id)),
+            "kind": made.kind in ("weights", "predictions"),
+            "seed": 0 <= made.seed < 10**9,
+            "sha256": bool(re.fullmatch("([0-9a-f]{64})?", made.sha256)),
+            "videos": made.videos >= (made.kind == "predictions"),
+            "every": made.every >= 1,
+            "score_floor": 0 <= made.score_floor <= 1,
+        }
+    wrong = next((name for name, good in right.items() if not good), None)
+    if wrong:
+        raise ValueError(f"{where}, {made.id}: {wrong} cannot be {getattr(made, wrong)!r}")
+    return made
 
 
 def find(**wanted: object) -> Artefact | None:
@@ -78,13 +111,15 @@ def row(name: str) -> Artefact:
 
 
 def content(path: Path) -> bytes:
-    """A file's bytes. Raises WorkbookError if it is missing, or a shipped one that is not the one listed."""
+    """A file's bytes. Raises WorkbookError if it is missing, or lies among those that ship and is none listed."""
     path = Path(path)
     try:
         found = path.read_bytes()
     except OSError as error:
         raise WorkbookError(f"{path}: is missing." if not path.exists() else f"{path}: {error.strerror}.") from None
-    listed = next((r for r in rows() if r.path == path), None)
+    listed = next((r for r in rows() if r.path.resolve() == path.resolve()), None)
+    if not listed and path.resolve().parent in [(ROOT / kind).resolve() for kind in ("weights", "predictions")]:
+        raise WorkbookError(f"{path}: is no file that data/artefacts.yaml lists.")
     if listed and listed.sha256 != hashlib.sha256(found).hexdigest():
         raise WorkbookError(f"{path}: is not the file that data/artefacts.yaml lists (its SHA-256 differs).")
     return found
@@ -92,9 +127,27 @@ def content(path: Path) -> bytes:
 
 def publish(name: str, made: bytes) -> None:
     """Put a file in the place of a row's, and its SHA-256 into the list."""
-    old = row(name)
-    write_atomically(old.path, made)
-    write([replace(r, sha256=hashlib.sha256(made).hexdigest()) if r == old else r for r in rows()])
+    with _alone():
+        rows.cache_clear()  # another process may have written the list since
+        old = row(name)
+        write_atomically(old.path, made)
+        write([replace(r, sha256=hashlib.sha256(made).hexdigest()) if r == old else r for r in rows()])
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """While it lasts no other process publishes, where the system has such locks."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield
+        return
+    folder = os.open(FILE.parent, os.O_RDONLY)  # the list itself is replaced, its folder stays
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 def write(listed: Sequence[Artefact], file: Path | None = None) -> None:

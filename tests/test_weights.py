@@ -3,7 +3,9 @@
 import itertools
 import json
 import lzma
+import os
 from dataclasses import dataclass, replace
+from pathlib import Path
 from urllib.error import URLError
 
 import numpy as np
@@ -437,6 +439,92 @@ def test_a_broken_list_of_artefacts_is_one_sentence(tmp_path):
             artefacts.rows(tmp_path / "artefacts.yaml")
     with pytest.raises(WorkbookError, match="artefact 'a-0' is unknown"):
         artefacts.row("a-0")
+    with pytest.raises(WorkbookError, match=r"none\.yaml: is missing; only a clone"):
+        artefacts.rows(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize(
+    "change, reason",
+    [
+        ({"seed": "0"}, "seed cannot be '0'"),
+        ({"seed": True}, "seed cannot be True"),
+        ({"seed": -1}, "seed cannot be -1"),
+        ({"plan": ["p"]}, "plan cannot be"),
+        ({"kind": "prediction"}, "kind cannot be 'prediction'"),
+        ({"videos": -1}, "videos cannot be -1"),
+        ({"every": 0}, "every cannot be 0"),
+        ({"score_floor": 1.5}, r"score_floor cannot be 1\.5"),
+        ({"sha256": "abc"}, "sha256 cannot be 'abc'"),
+        ({"sha256": None}, "sha256 cannot be None"),
+        ({"id": "../../x"}, r"id cannot be '\.\./\.\./x'"),
+        ({"id": 5}, "id cannot be 5"),
+        ({"colour": 3}, ".*unexpected keyword argument 'colour'"),
+    ],
+)
+def test_a_row_that_no_file_can_have_is_named(tmp_path, change, reason):
+    good = {"id": "a-0-val", "kind": "predictions", "plan": "a", "seed": 0, "videos": 1}
+    (tmp_path / "a.yaml").write_text(json.dumps([good, good | {"id": "b"} | change]))
+    with pytest.raises(WorkbookError, match=rf"^\S+a\.yaml: is no list of artefacts \(row 2(, \S+)?: {reason}.*\)\.$"):
+        artefacts.rows(tmp_path / "a.yaml")
+
+
+def test_an_id_stands_once_and_brackets_without_end_are_one_sentence(tmp_path):
+    row = {"id": "a-0", "kind": "weights", "plan": "a", "seed": 0}
+    for text, reason in ((json.dumps([row, row]), "a-0 stands there twice"), ("[" * 3000, "maximum recursion")):
+        (tmp_path / "a.yaml").write_text(text)
+        with pytest.raises(WorkbookError, match=rf"a\.yaml: is no list of artefacts \({reason}"):
+            artefacts.rows(tmp_path / "a.yaml")
+
+
+@pytest.fixture
+def own_list(tmp_path, monkeypatch, request):
+    """A data folder of its own: two rows of predictions and their files' folder."""
+    request.addfinalizer(artefacts.rows.cache_clear)
+    monkeypatch.setattr(artefacts, "FILE", tmp_path / "artefacts.yaml")
+    monkeypatch.setattr(artefacts, "ROOT", tmp_path)
+    artefacts.write([artefacts.Artefact(f"{k}-0-val", "predictions", k, 0, "", "val", 1) for k in "ab"])
+    return tmp_path
+
+
+def test_a_file_that_ships_must_be_listed(own_list, monkeypatch):
+    for inside in ("weights/c-0.safetensors.xz", "predictions/c-0-val.npz"):
+        (own_list / inside).parent.mkdir()
+        (own_list / inside).write_bytes(b"anything")
+        monkeypatch.chdir(own_list)
+        for path in (own_list / inside, Path(inside)):
+            with pytest.raises(WorkbookError, match=r"c-0.*: is no file that data/artefacts\.yaml lists\.$"):
+                artefacts.content(path)
+    (own_list / "c-0-val.npz").write_bytes(b"of my own")
+    assert artefacts.content(own_list / "c-0-val.npz") == b"of my own"
+
+
+def test_two_processes_that_publish_keep_each_others_sha(own_list):
+    """Both have read the list before either writes; and nobody writes while another one does."""
+    for name in "ab":
+        before = artefacts.rows()
+        artefacts.publish(f"{name}-0-val", name.encode())
+        if name == "a":
+            listed = artefacts.FILE.read_text()
+            artefacts.write(before)
+            artefacts.rows()  # what the other process still has in its cache
+            artefacts.FILE.write_text(listed)
+    assert [artefacts.content(row.path) for row in artefacts.rows()] == [b"a", b"b"]
+
+
+def test_a_list_is_written_by_one_process_at_a_time(own_list, monkeypatch):
+    fcntl = pytest.importorskip("fcntl")
+
+    def write(rows):
+        folder = os.open(own_list, os.O_RDONLY)
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.close(folder)
+        written.append(rows)
+
+    written = []
+    monkeypatch.setattr(artefacts, "write", write)
+    artefacts.publish("a-0-val", b"a")
+    assert written
 
 
 def small_plan(monkeypatch):
