@@ -219,7 +219,10 @@ def test_a_table_that_names_missing_data_may_show_them_in_other_cells_too(tmp_pa
     assert len(maybe.differ) == 1 and "column puppets" in maybe.differ[0]
     assert maybe.not_here == ["05_t.csv: 1 cells differ and may show them", "05_t.csv: 1 cells of somof"]
     assert len(compared(tmp_path, old.replace("somof", "all"), new.replace("somof", "all")).differ) == 3
-    assert comparing.keep_cells(old, new, MISSING).endswith("speed,1.75,1.25,1.0\n")
+    assert comparing.keep_cells(old, new, MISSING) == old.replace("1.5", "1.75").replace(
+        "somof", "somof" + comparing.KEPT
+    )
+    assert comparing.keep_cells(old.replace("somof", "all"), new, MISSING) == new
 
 
 @pytest.mark.parametrize(
@@ -633,6 +636,32 @@ def test_kept_columns_stay_where_they_are():
     assert kept == expected.replace("1.5,", "1.75,") and comparing.keep_cells(kept, new, MISSING) == kept
     assert comparing.keep_cells(COLUMNS, COLUMNS.replace("1.5,", "1.75,"), []) == COLUMNS.replace("1.5,", "1.75,")
     assert comparing.keep_cells(COLUMNS, new.replace("pck", "oks"), MISSING) == COLUMNS  # other rows: all is kept
+
+
+def test_what_names_missing_data_is_kept_and_marked_wherever_it_stands():
+    old = 'name,MOTA\n"puppets, 1 frame",1.5\n"somof, 1 frame",2.5\n'
+    kept = comparing.keep_cells(old, 'name,MOTA\n"puppets, 1 frame",1.75\n', ["somof"])
+    assert kept == old.replace("1.5", "1.75").replace("somof, 1 frame", "somof, 1 frame (not recomputed)")
+    old, new = ",puppets MOTA,somof MOTA\nbox,1.5,2.5\n", ",puppets MOTA,somof MOTA\nbox,1.75,\n"
+    kept = comparing.keep_cells(old, new, ["somof"])
+    assert kept == ",puppets MOTA,somof MOTA (not recomputed)\nbox,1.75,2.5\n"
+    assert comparing.keep_cells(kept, new, ["somof"]) == kept
+    crossed = ",puppets\npuppets,1.5\nsomof,2.5\n"
+    assert comparing.keep_cells(crossed, crossed.replace("2.5", "9.5"), ["somof"]).endswith("(not recomputed),2.5\n")
+
+
+@pytest.mark.parametrize("published", ["puppets", "somof"])
+def test_a_table_that_names_no_missing_data_is_published_whoever_wrote_it(book, capsys, monkeypatch, published):
+    """Both tables have names that no cell writes in full, so the code alone says they may show real data."""
+    save = 'somof = 1\nfor k in "a": (out / f"01_{k}.csv").write_text(",data,MOTA\\n" + "0,DATA,1.5\\n")'
+    write(book, "01_one", counting("01"), save.replace("DATA", published))
+    monkeypatch.setattr(reproduce, "missing_here", lambda _: ["somof"])
+    run(book, "01", update=True)
+    write(book, "01_one", counting("01"), save.replace("DATA", "puppets").replace("1.5", "7.5"))
+    assert run(book, "01") == 1
+    run(book, "01", update=True)
+    assert ("7.5" in (book.figures / "01_a.csv").read_text()) == (published == "puppets")
+    assert ("01_a.csv: kept whole, it shows somof" in capsys.readouterr().out) == (published == "somof")
 
 
 def test_another_locale(book):

@@ -221,21 +221,23 @@ def keep_rows(committed: dict, now: dict, missing: Iterable[str]) -> dict:
 
 
 def keep_cells(committed: str, now: str, missing: Iterable[str]) -> str:
-    """The committed csv table with new cells wherever a label names data that are found here.
+    """The committed csv table with new cells wherever a label names data that are found here, and none that are not.
 
-    Rows and columns of missing data are marked. Where the rest of the table has other rows or columns
-    than before, all of it stays as it was.
+    Cells that name missing data, such as the heads of columns and rows, are marked. Where the rest of the table
+    has other rows or columns than before, all of it stays as it was. A table that names no missing data is new.
     """
+    if not about(committed, missing):
+        return now
     old, new = read_table(committed), read_table(now)
     absent = old.cells.keys() - new.cells.keys()
     if new.cells.keys() - old.cells.keys() or not all(about(" ".join(key), missing) for key in absent):
         return committed
     for key, (i, j) in new.cells.items():
-        if about(" ".join(key), found(missing)):
+        if about(" ".join(key), found(missing)) and not about(" ".join(key), missing):
             row, column = old.cells[key]
             old.lines[row][column] = new.lines[i][j]
     for line in old.lines:
-        line[:] = [c + KEPT if c in missing else c for c in line]
+        line[:] = [c + KEPT if about(c, missing) and not c.endswith(KEPT) else c for c in line]
     out = io.StringIO()
     csv.writer(out, lineterminator="\n").writerows(old.lines)
     return out.getvalue()

@@ -68,8 +68,8 @@ def publish(book: Workbook, out: Path, notebook: Notebook, missing: list[str]) -
             kept.append(f"{file.name}: kept, it may show {' and '.join(missing)}")
         else:
             if content != file.read_bytes():
-                part = " in part" if content != (book.figures / file.name).read_bytes() else ""
-                kept.append(f"{file.name}: kept{part}")
+                whole = content == (book.figures / file.name).read_bytes()
+                kept.append(f"{file.name}: kept {'whole' if whole else 'in part'}, it shows {' and '.join(missing)}")
             _write(book.figures / file.name, content)
     for old in sorted(book.figures.glob(f"{notebook.number}_*")):
         if old.name not in new:
@@ -88,13 +88,9 @@ def _with_kept(book: Workbook, file: Path, notebook: Notebook, missing: list[str
         return new
     if file.name.endswith("_record.json"):
         return dump(record(book, file, missing))
-    if not notebook.file_on_real_data(file.name):
-        return new
-    return (
-        comparing.keep_cells(old.read_text(encoding="utf-8"), new.decode(), missing).encode()
-        if file.suffix == ".csv"
-        else None
-    )
+    if file.suffix == ".csv":
+        return comparing.keep_cells(old.read_text(encoding="utf-8"), new.decode(), missing).encode()
+    return None if notebook.file_on_real_data(file.name) else new
 
 
 def _publish_outputs(out: Path, notebook: Notebook, missing: list[str]) -> int:
