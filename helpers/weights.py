@@ -68,8 +68,8 @@ def load(path: Path, model: nn.Module, config: dict) -> nn.Module:
     """Put a file's weights into a model and return it, in evaluation mode.
 
     Raises WorkbookError for a missing or truncated file, for weights of another
-    configuration (naming the first field that differs) and for tensors that do not fit. A field
-    that the file does not know, because it is younger, must have its default.
+    configuration (naming the first field that differs) and for tensors that are not exactly the
+    model's, or not finite. A field that the file does not know, because it is younger, must have its default.
     """
     tensors, facts = _read(path)
     try:
@@ -82,9 +82,12 @@ def load(path: Path, model: nn.Module, config: dict) -> nn.Module:
         field, has, wanted = different
         raise WorkbookError(f"{path}: are weights of another configuration, {field} is {has!r} and not {wanted!r}.")
     expected = model.state_dict()
-    for name, value in expected.items():
-        if name not in tensors or tensors[name].shape != value.shape:
-            raise WorkbookError(f"{path}: the tensor {name} is missing or has another shape.")
+    for name in {**expected, **tensors}:
+        has, wanted = tensors.get(name), expected.get(name)
+        if has is None or wanted is None or has.shape != wanted.shape:
+            raise WorkbookError(f"{path}: the tensor {name} is missing, not the network's or has another shape.")
+        if has.is_floating_point() != wanted.is_floating_point() or not has.isfinite().all():
+            raise WorkbookError(f"{path}: the tensor {name} is of another kind of number or not finite.")
     model.load_state_dict({name: tensors[name].to(value.dtype) for name, value in expected.items()})
     return model.eval()
 

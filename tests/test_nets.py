@@ -734,7 +734,9 @@ def test_bytes_apart_come_back_for_every_width():
         ({"box": [[0, 0, np.inf, 5]]}, "a box is not a number"),
         ({"score": [1.5]}, "a score is not in"),
         ({"score": [np.nan]}, "a score is not in"),
-        ({"frame": [10_000_001]}, "a frame is beyond"),
+        ({"frame": [10_000_001]}, "a frame is not in"),
+        ({"frame": [-1]}, "a frame is not in"),
+        ({"box": [[5, 0, 4, 6]]}, "a box ends before it begins"),
     ],
 )
 def test_what_a_file_cannot_hold_is_refused(tmp_path, change, word):
@@ -782,6 +784,7 @@ def _npz_with(tmp_path, about=None, **changes):
         {"facts": {}, "videos": {"a": 4}},
         {"facts": {}, "videos": {"a": 5, "b": -2}},
         {"facts": {}, "videos": {"a": "x"}},
+        {"facts": {}, "videos": {"a": 3.0}},
         {"facts": {}, "videos": 3},
         {"facts": 3, "videos": {"a": 3}},
         {},
@@ -796,12 +799,36 @@ def test_counts_that_do_not_add_up_are_one_sentence(tmp_path, about):
 def test_numbers_that_cannot_be_are_one_sentence(tmp_path):
     far = stored._planes(np.array([0, 1, 10**9]))
     nobody_there = np.zeros((1, 3, 2), np.uint8)
-    for change in ({"frame": far}, {"cells": nobody_there}, {"box": far}, {"extra": far}):
+    for change in ({"cells": nobody_there}, {"box": far}, {"extra": far}):
         with pytest.raises(WorkbookError, match=r"p\.npz: is truncated or no file"):
             stored.load(_npz_with(tmp_path, **change))
     nested = {"frame": far, "about": np.frombuffer(b"[" * 100_000, np.uint8)}
     (tmp_path / "p.npz").write_bytes(stored._npz(nested))
     with pytest.raises(WorkbookError, match=r"RecursionError"):
+        stored.load(tmp_path / "p.npz")
+
+
+@pytest.mark.parametrize(
+    "change, word",
+    [
+        ({"frame": [-5, 1]}, "a frame is not in"),
+        ({"frame": [0, 10**9]}, "a frame is not in"),
+        ({"box": np.full((2, 4), np.nan)}, "a box is not a number"),
+        ({"box": [[0, 0, np.inf, 320]] * 2}, "a box is not a number"),
+        ({"box": [[320, 0, 0, 320]] * 2}, "a box ends before"),
+        ({"score": [np.nan, 1]}, "a score is not in"),
+        ({"score": [65536, 1]}, "a score is not in"),
+        ({"logit": np.full((2, 15), np.nan)}, "a joint's score is not finite"),
+        ({"cells": np.full((2, 2), np.nan)}, "is truncated or no file"),
+        ({"place": np.full((2, 15, 2), np.nan)}, "is truncated or no file"),
+    ],
+)
+def test_numbers_that_no_network_gives_are_refused_when_read(tmp_path, change, word):
+    good = {"frame": [0, 1], "box": [[0, 0, 320, 320]] * 2, "score": [0, 65535], "cells": [[10, 10]] * 2}
+    good |= {"place": np.zeros((2, 15, 2)), "logit": np.zeros((2, 15))}
+    about = np.frombuffer(b'{"facts": {}, "videos": {"a": 2}}', np.uint8)
+    np.savez(tmp_path / "p.npz", **{name: np.array(values) for name, values in (good | change).items()}, about=about)
+    with pytest.raises(WorkbookError, match=rf"p\.npz: {word}"):
         stored.load(tmp_path / "p.npz")
 
 

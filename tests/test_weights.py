@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load as tensors
+from safetensors.torch import save as bytes_of
 from torch import nn
 
 from helpers import WorkbookError, artefacts, files, making, puppets, training, weights
@@ -101,6 +102,20 @@ def test_tensors_that_do_not_fit_are_refused_by_name(tmp_path):
         weights.load(path, nn.Sequential(nn.Linear(1, 4), nn.Tanh(), nn.Dropout(), nn.Linear(4, 2)), CONFIG)
 
 
+def test_tensors_besides_the_networks_and_numbers_that_are_none_are_refused(tmp_path):
+    good = line().state_dict()
+    facts = {"configuration": json.dumps(weights.spelled_out(CONFIG))}
+    for change, reason in (
+        ({"more": torch.zeros(2)}, "more is missing, not the network's"),
+        ({"0.bias": torch.full((4,), float("nan"))}, r"0\.bias is of another kind of number or not finite"),
+        ({"0.bias": torch.tensor([0, 0, 0, float("inf")])}, r"0\.bias is of another kind of number or not finite"),
+        ({"0.bias": torch.zeros(4, dtype=torch.int32)}, r"0\.bias is of another kind of number"),
+    ):
+        (tmp_path / "a.xz").write_bytes(weights.packed(bytes_of(good | change, facts)))
+        with pytest.raises(WorkbookError, match=rf"a\.xz: the tensor {reason}"):
+            weights.load(tmp_path / "a.xz", line(), CONFIG)
+
+
 @pytest.mark.parametrize("keep", [0, 4, 40, -1])
 def test_a_truncated_file_is_one_sentence(tmp_path, keep):
     path = weights.save(tmp_path / "a.safetensors.xz", line(), CONFIG)
@@ -110,11 +125,9 @@ def test_a_truncated_file_is_one_sentence(tmp_path, keep):
 
 
 def test_missing_files_and_files_without_configuration(tmp_path):
-    from safetensors.torch import save
-
     with pytest.raises(WorkbookError, match="is missing"):
         weights.load(tmp_path / "none.safetensors", line(), CONFIG)
-    (tmp_path / "bare.safetensors").write_bytes(weights.packed(save(line().state_dict())))
+    (tmp_path / "bare.safetensors").write_bytes(weights.packed(bytes_of(line().state_dict())))
     with pytest.raises(WorkbookError, match="configuration is missing"):
         weights.load(tmp_path / "bare.safetensors", line(), CONFIG)
 
@@ -170,9 +183,53 @@ def test_a_checkpoint_of_another_recipe_or_a_broken_one_is_refused(tmp_path):
     fit(line(), fits_a_sine, RECIPE, checkpoint=path, every=10)
     with pytest.raises(WorkbookError, match=r"run\.pt: is the checkpoint of another recipe"):
         fit(line(), fits_a_sine, replace(RECIPE, rate=0.1), checkpoint=path)
+    with pytest.raises(WorkbookError, match=r"run\.pt: is the checkpoint of another network or start"):
+        fit(line(), fits_a_sine, RECIPE, checkpoint=path, origin="another network")
     path.write_bytes(path.read_bytes()[:50])
     with pytest.raises(WorkbookError, match=r"run\.pt: is no readable checkpoint"):
         fit(line(), fits_a_sine, RECIPE, checkpoint=path)
+
+
+def test_a_checkpoint_that_holds_something_else_is_one_sentence(tmp_path):
+    path = tmp_path / "run.pt"
+    fit(line(), fits_a_sine, RECIPE, checkpoint=path, every=10)
+    good = torch.load(path, weights_only=True)
+    changes = [{"model": {"w": torch.zeros(2)}}, {"log": []}, {"log": 3 * good["log"]}, {"log": [{}]}, {"log": 5}]
+    lacking = [{k: v for k, v in good.items() if k != field} for field in good]
+    for state in [[1], {}, *lacking, *(good | change for change in changes)]:
+        torch.save(state, path)
+        with pytest.raises(WorkbookError, match=r"run\.pt: is no readable checkpoint \(\w+\); delete it\.$"):
+            fit(line(), fits_a_sine, RECIPE, checkpoint=path)
+
+
+def test_an_interrupted_training_goes_on_only_from_the_same_network_and_start(tmp_path, monkeypatch):
+    """The same command after its network's dropout, or the file that it starts from, has changed."""
+
+    def stop(step, row):
+        if step == 100:
+            raise KeyboardInterrupt
+
+    def begin(plan, **more):
+        return obtain(plan, data=tmp_path, again=True, **more)
+
+    plan = replace(stage_one(7)["lstm-box"], label="tried")
+    plan = replace(
+        plan, recipe=Recipe(Span("train", 0, 2), 102, batch=1), network=track_lstm.LstmConfig(embedding=4, hidden=4)
+    )
+    plan = replace(plan, start=replace(plan, label="start", recipe=replace(plan.recipe, steps=1)))
+    with pytest.raises(KeyboardInterrupt):
+        begin(plan, report=stop)
+    with pytest.raises(WorkbookError, match=r"tried-7\.pt: is the checkpoint of another network or start"):
+        begin(replace(plan, network=replace(plan.network, dropout=0.9)))
+    first = training.weight_file(plan.start, tmp_path)
+    other, kept = module_of(plan.network).build(plan.network), first.read_bytes()
+    weights.save(first, other, plan.start.configuration)
+    with pytest.raises(WorkbookError, match=r"tried-7\.pt: is the checkpoint of another network or start"):
+        begin(plan)
+    first.write_bytes(kept)
+    said = []
+    begin(plan, report=lambda step, row: said.append(step))
+    assert said == [100, 101]
 
 
 def test_a_loss_that_is_not_finite_stops_in_one_sentence():

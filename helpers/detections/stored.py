@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import json
+import operator
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -61,9 +62,10 @@ def packed(predictions: dict[str, People], facts: dict, name: str = "predictions
 def _check(name: str, found: People) -> None:
     reasons = {
         "a box is not a number or farther than 10,000,000 px": not (np.abs(found.box) <= FARTHEST).all(),
+        "a box ends before it begins": (found.box[:, 2:] < found.box[:, :2]).any(),
         "a score is not in [0, 1]": not ((found.score >= 0) & (found.score <= 1)).all(),
         "a joint's score is not finite": not np.isfinite(found.joint_score[found.present]).all(),
-        "a frame is beyond 10,000,000": not ((found.frame >= 0) & (found.frame <= MOST_FRAMES)).all(),
+        "a frame is not in [0, 10,000,000]": not ((found.frame >= 0) & (found.frame <= MOST_FRAMES)).all(),
     }
     for reason, wrong in reasons.items():
         if wrong:
@@ -95,7 +97,7 @@ def _npz(arrays: dict[str, np.ndarray]) -> bytes:
 
 
 def load(path: Path) -> tuple[dict[str, People], dict]:
-    """Predictions by video name, and the facts. Raises WorkbookError for a missing or broken file."""
+    """Predictions by video name, and the facts. WorkbookError for a missing or broken file or what `save` refuses."""
     content = artefacts.content(path)
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as file:
@@ -104,13 +106,14 @@ def load(path: Path) -> tuple[dict[str, People], dict]:
         if arrays["frame"].ndim > 1:
             arrays = {name: _unplaned(values) for name, values in arrays.items()}
             arrays |= {name: np.moveaxis(arrays[name], -1, 0) for name in {"place", "logit"} & arrays.keys()}
-        counts, facts = [int(n) for n in about["videos"].values()], dict(about["facts"])
+        counts, facts = [*map(operator.index, about["videos"].values())], dict(about["facts"])
         found = _people(**arrays)
-        if sum(counts) != len(found) or min(counts, default=0) < 0 or found.frame.max(initial=0) > MOST_FRAMES:
-            raise ValueError("counts or frame numbers")
+        if sum(counts) != len(found) or min(counts, default=0) < 0:
+            raise ValueError("counts")
     except DAMAGES as error:
         kind = type(error).__name__
         raise WorkbookError(f"{path}: is truncated or no file of predictions ({kind}).") from None
+    _check(str(path), found)
     ends = np.cumsum([0, *counts])
     return {name: found[a:b] for name, a, b in zip(about["videos"], ends[:-1], ends[1:], strict=True)}, facts
 
@@ -136,7 +139,7 @@ def _people(frame, box, score, cells=None, place=None, logit=None) -> People:
     box, score = box.astype(float) / BOX_STEPS, score / SCORE_STEPS
     if place is None:
         return people(frame=frame, box=box, score=score)
-    if (cells < 1).any() or (place < 0).any() or (place >= cells[:, None]).any():
+    if not ((cells >= 1).all() and (place >= 0).all() and (place < cells[:, None]).all()):
         raise ValueError("cells")
     step = _sides(box) / cells
     xy = box[:, None, :2] + (place + 0.5) * step[:, None]

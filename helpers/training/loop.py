@@ -70,20 +70,22 @@ def fit(
     checkpoint: Path | None = None,
     every: int = 100,
     report: Callable[[int, dict], None] | None = None,
+    origin: str = "",
 ) -> list[dict[str, float]]:
     """Train in place; returns the log, one {loss: value, …, "seconds"} per step, seconds since the start.
 
     losses(model, step) gives named losses whose sum is minimised. With a checkpoint file the
-    run is saved every `every` steps and taken up from there. On a GPU it runs in mixed
-    precision. Raises WorkbookError where a loss is not finite, the checkpoint is of another
-    recipe, or no GPU is there for device="cuda".
+    run is saved every `every` steps and taken up from there; origin says what, besides the recipe, it
+    must have been made from. On a GPU it runs in mixed precision. Raises WorkbookError where a loss is not
+    finite, the checkpoint is broken or of another recipe or origin, or no GPU is there for device="cuda".
     """
     place = find_device(device)
     model.to(place).train()
     optimiser = torch.optim.AdamW(
         [p for p in model.parameters() if p.requires_grad], recipe.rate, weight_decay=recipe.decay
     )
-    log = _resume(checkpoint, model, optimiser, recipe, place)
+    made_from = {"recipe": repr(recipe), "network or start": origin}
+    log = _resume(checkpoint, model, optimiser, made_from, recipe.steps)
     before, start = log[-1]["seconds"] if log else 0.0, time.monotonic()
     for step in range(len(log), recipe.steps):
         torch.manual_seed(recipe.seed * 1_000_003 + step)  # samplers and dropout, the same after a resume
@@ -103,27 +105,30 @@ def fit(
         if report:
             report(step, log[-1])
         if checkpoint and (step + 1) % every == 0:
-            _save(Path(checkpoint), model, optimiser, recipe, log)
+            _save(Path(checkpoint), model, optimiser, made_from, log)
     model.eval()
     return log
 
 
-def _save(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, recipe: Recipe, log: list) -> None:
+def _save(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, made_from: dict, log: list) -> None:
     content = io.BytesIO()
-    state = {"model": model.state_dict(), "optimiser": optimiser.state_dict(), "recipe": repr(recipe), "log": log}
-    torch.save(state, content)
+    torch.save({"model": model.state_dict(), "optimiser": optimiser.state_dict(), "log": log} | made_from, content)
     write_atomically(path, content.getvalue())
 
 
-def _resume(path, model, optimiser, recipe, place) -> list[dict[str, float]]:
+def _resume(path, model, optimiser, made_from: dict, steps: int) -> list[dict[str, float]]:
     if path is None or not Path(path).exists():
         return []
     try:
-        state = torch.load(path, map_location=place, weights_only=True)
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        another = next((part for part, value in made_from.items() if state[part] != value), None)
+        if another is None:
+            model.load_state_dict(state["model"])
+            optimiser.load_state_dict(state["optimiser"])
+            if not 0 < len(state["log"]) <= steps or not math.isfinite(state["log"][-1]["seconds"]):
+                raise ValueError("log")
     except Exception as error:  # torch raises many kinds for a damaged file
-        raise WorkbookError(f"{path}: is no readable checkpoint ({type(error).__name__}).") from None
-    if state["recipe"] != repr(recipe):
-        raise WorkbookError(f"{path}: is the checkpoint of another recipe; delete it or name another file.")
-    model.load_state_dict(state["model"])
-    optimiser.load_state_dict(state["optimiser"])
+        raise WorkbookError(f"{path}: is no readable checkpoint ({type(error).__name__}); delete it.") from None
+    if another:
+        raise WorkbookError(f"{path}: is the checkpoint of another {another}; delete it or name another file.")
     return state["log"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from itertools import pairwise
@@ -57,7 +58,9 @@ def obtain(plan: Plan, device: str = "cpu", data: Path = BUILD, report=None, aga
     model, place, draw = begin(plan, data), find_device(device), batches(plan)
     losses = getattr(module_of(plan.network), "losses", lambda model, *parts: model(*parts))
     checkpoint = data / "checkpoints" / f"{plan.name}.pt"
-    log = fit(model, lambda m, step: losses(m, *_to(place, draw(step))), plan.recipe, device, checkpoint, report=report)
+    first = hashlib.sha256(artefacts.content(weight_file(plan.start, data)) if plan.start else b"").hexdigest()
+    more = {"report": report, "origin": json.dumps([weights.spelled_out(plan.configuration), first])}
+    log = fit(model, lambda m, step: losses(m, *_to(place, draw(step))), plan.recipe, device, checkpoint, **more)
     about: dict[str, Any] = {"data": plan.recipe.data, "seed": plan.recipe.seed, "device": device}
     about |= {"minutes": round(log[-1]["seconds"] / 60, 1), "log": json.dumps(_thinned(log))}
     path = artefacts.path_of("weights", plan.name, data)
