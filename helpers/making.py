@@ -6,6 +6,7 @@ SHA-256 in data/artefacts.yaml.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from helpers.artefacts import Artefact
 from helpers.detections import predicting
 from helpers.places import BUILD
 from helpers.training import Plan, obtain, stage_one, weight_file
+from helpers.weights import device as find_device
 
 
 def plan_of(row: Artefact) -> Plan:
@@ -26,12 +28,11 @@ def plan_of(row: Artefact) -> Plan:
 
 def plan_named(name: str) -> Plan:
     """The plan of weights' name, listed or not: "detector-fpn-1". Raises WorkbookError for another."""
-    label, _, seed = name.rpartition("-")
-    found = stage_one(int(seed)).get(label) if seed.isdigit() else None
+    parts = re.fullmatch("(.+)-([0-9]{1,9})", name)  # seeds beyond are none to torch
+    found = stage_one(int(parts[2])).get(parts[1]) if parts else None
     if found is None or found.name != name:
-        raise WorkbookError(
-            f"network {name!r} is unknown; a plan's label and a seed are needed, as in keypoint_rcnn-0."
-        )
+        needed = "a plan's label and a seed of at most nine digits are needed, as in keypoint_rcnn-0"
+        raise WorkbookError(f"network {name[:80]!r} is unknown; {needed}.")
     return found
 
 
@@ -39,35 +40,44 @@ def train(names: Sequence[str], device: str = "cpu", missing: bool = False, upda
     """Train networks anew, those that they start from first where their weights are missing; into build/weights.
 
     names: of weights, listed or not, none = all listed; missing: only where no weights are there. An
-    interrupted training goes on from build/checkpoints.
+    interrupted training goes on from build/checkpoints. Raises WorkbookError, before anything starts, for a
+    name, a device or a list of artefacts that is not there, and for update of what the list does not hold.
     """
-    for name in names or _ids("weights"):
-        plan = plan_named(name)
+    find_device(device)
+    listed = _ids("weights")
+    plans = [plan_named(name) for name in dict.fromkeys(names or listed)]
+    for plan in plans:
+        if update and plan.name not in listed:
+            raise WorkbookError(f"network {plan.name}: is not in data/artefacts.yaml, so --update has no place for it.")
+    for plan in plans:
         if missing and weight_file(plan, BUILD).exists():
             continue
-        say(f"{name}: {plan.recipe.steps} steps on {plan.recipe.data}")
+        say(f"{plan.name}: {plan.recipe.steps} steps on {plan.recipe.data}")
         obtain(plan, device, BUILD, again=True, report=_progress(say, plan.recipe.steps))
-        _done(artefacts.path_of("weights", name, BUILD), update and artefacts.find(id=name), say)
+        _done(artefacts.path_of("weights", plan.name, BUILD), plan.name if update else "", say)
 
 
 def predict(names: Sequence[str], device: str = "cpu", missing: bool = False, update: bool = False, say=print) -> None:
     """Run networks as the rows say, into build/predictions. names: none = all listed.
 
-    Raises WorkbookError, after all the others, for rows whose weights have to be trained first.
+    Raises WorkbookError, before anything starts, for what `train` refuses then and for weights; and,
+    after all the others, for rows whose weights have to be trained first.
     """
+    find_device(device)
+    rows = [artefacts.row(name) for name in dict.fromkeys(names or _ids("predictions"))]
+    for row in rows:
+        if row.kind != "predictions":
+            raise WorkbookError(f"artefact {row.id}: are weights; `python -m helpers train {row.id}` makes them.")
     untrained = []
-    for row in [artefacts.row(name) for name in names or _ids("predictions")]:
+    for row, plan in [(row, plan_of(row)) for row in rows]:
         path = artefacts.path_of("predictions", row.id, BUILD)
         if missing and path.exists():
             continue
-        if row.kind != "predictions":
-            raise WorkbookError(f"artefact {row.id}: are weights; `python -m helpers train {row.id}` makes them.")
-        plan = plan_of(row)
         if not weight_file(plan, BUILD).exists():
             untrained.append(plan.name)
             continue
         predicting.predict(row, plan, device, BUILD, _boxes(row))
-        _done(path, update and row, say)
+        _done(path, row.id if update else "", say)
     if untrained:
         needed = " ".join(dict.fromkeys(untrained))
         raise WorkbookError(f"weights are missing; train them first: python -m helpers train {needed} .")
@@ -83,12 +93,8 @@ def _boxes(row: Artefact):
 
 def listing() -> str:
     """All rows as text, one per line."""
-    return "\n".join(
-        f"{r.id:48} {r.kind:12} {r.split:5} {r.videos or '':3} {r.path.stat().st_size / 1e3:8.0f} kB"
-        if r.path.exists()
-        else f"{r.id:48} {r.kind:12} {r.split:5} {r.videos or '':3} missing"
-        for r in artefacts.rows()
-    )
+    sizes = {r: f"{r.path.stat().st_size / 1e3:8.0f} kB" if r.path.exists() else "missing" for r in artefacts.rows()}
+    return "\n".join(f"{r.id:48} {r.kind:12} {r.split:5} {r.videos or '':3} {size}" for r, size in sizes.items())
 
 
 def _ids(kind: str) -> list[str]:
@@ -103,8 +109,8 @@ def _progress(say: Callable[[str], None], steps: int) -> Callable[[int, dict], N
     return report
 
 
-def _done(path: Path, row: Artefact | bool | None, say: Callable[[str], None]) -> None:
-    if isinstance(row, Artefact):
-        artefacts.publish(row.id, path.read_bytes())
-        path = row.path
+def _done(path: Path, publish_as: str, say: Callable[[str], None]) -> None:
+    if publish_as:
+        artefacts.publish(publish_as, path.read_bytes())
+        path = artefacts.row(publish_as).path
     say(f"  {path}")

@@ -646,6 +646,46 @@ def test_train_and_predict_make_a_row_from_nothing(tmp_path, monkeypatch, reques
     assert len(said) == 3, "trained again"
 
 
+@pytest.mark.parametrize(
+    "command, names, more, sentence",
+    [
+        ("train", ["lstm-box-0", "nope-0"], {}, "network 'nope-0' is unknown"),
+        ("train", ["lstm-box-0"], {"device": "mps"}, "device 'mps' is unknown"),
+        ("train", ["lstm-box-0", "lstm-box-99"], {"update": True}, r"lstm-box-99: is not in data/artefacts\.yaml, so"),
+        ("predict", ["keypoint_rcnn-0-val", "nope"], {}, "artefact 'nope' is unknown"),
+        ("predict", ["keypoint_rcnn-0-val", "lstm-box-0"], {}, "artefact lstm-box-0: are weights"),
+        ("predict", ["keypoint_rcnn-0-val"], {"device": "mps"}, "device 'mps' is unknown"),
+    ],
+)
+def test_everything_asked_for_is_checked_before_anything_starts(tmp_path, monkeypatch, command, names, more, sentence):
+    begun = []
+    monkeypatch.setattr(making, "BUILD", tmp_path)
+    monkeypatch.setattr(making, "obtain", lambda plan, *_, **__: begun.append(plan.name))
+    monkeypatch.setattr(making.predicting, "predict", lambda row, *_: begun.append(row.id))
+    make = getattr(making, command)
+    with pytest.raises(WorkbookError, match=sentence):
+        make(names, say=lambda _: None, **more)
+    assert not begun
+    make(names[:1] * 2, say=lambda _: None)
+    assert begun == names[:1]  # asked for twice, made once
+
+
+def test_without_the_list_nothing_is_trained(tmp_path, monkeypatch, request):
+    request.addfinalizer(artefacts.rows.cache_clear)
+    artefacts.rows.cache_clear()
+    monkeypatch.setattr(artefacts, "FILE", tmp_path / "artefacts.yaml")
+    monkeypatch.setattr(making, "obtain", None)
+    with pytest.raises(WorkbookError, match=r"artefacts\.yaml: is missing; only a clone of the workbook"):
+        making.train(["lstm-box-3"])
+
+
+@pytest.mark.parametrize("name", ["keypoint_rcnn-²", "keypoint_rcnn-00", "lstm-box-" + 25 * "9", "x-" + 5000 * "9", ""])
+def test_a_name_without_a_seed_is_one_sentence(name):
+    with pytest.raises(WorkbookError, match="^network '.{0,80}' is unknown; a plan's label and a seed of at most nine"):
+        making.plan_named(name)
+    assert making.plan_named("lstm-box-999999999").recipe.seed == 999_999_999
+
+
 def test_the_commands_say_what_they_need(capsys):
     from helpers.__main__ import main
 

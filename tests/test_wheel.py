@@ -20,7 +20,7 @@ CONTENTS = ("helpers", "data/papers", "figures/*_record.json", "pyproject.toml",
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
-    """Built from a copy of the tracked and new files, so that nothing is left in the repository."""
+    """Built from a copy of the tracked and new files, beside what an older build left of a module deleted since."""
     pytest.importorskip("setuptools")
     folder = tmp_path_factory.mktemp("source")
     listed = subprocess.run(
@@ -29,6 +29,8 @@ def wheel(tmp_path_factory):
     for name in filter(lambda name: (ROOT / name).exists(), listed):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, folder / name)
+    (folder / "build/lib/helpers").mkdir(parents=True)
+    (folder / "build/lib/helpers/deleted.py").touch()
     uv("build", "--wheel", "--no-build-isolation", "--python", sys.executable, "-o", "wheels", folder=folder)
     return next((folder / "wheels").glob("*.whl"))
 
