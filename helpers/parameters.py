@@ -20,7 +20,7 @@ def checked(
     allowed_seeds: those for which there is something to show, such as a trained network (None = any).
     Every notebook calls this right after its parameters cell.
     """
-    if profile not in PROFILES:
+    if not isinstance(profile, str) or profile not in PROFILES:  # str, since an array is no answer to `in`
         raise WorkbookError(f"profile {profile!r}: is unknown; choose from {', '.join(PROFILES)}.")
     worlds.available(dataset)
     return profile, dataset, _seeds(seeds, allowed_seeds)

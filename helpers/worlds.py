@@ -41,6 +41,7 @@ def available(dataset: str) -> list[str]:
     "puppets" gives the built-in world and whichever of somof and bonn are found; another
     name gives itself. Raises WorkbookError if that is unknown or not found.
     """
+    check_name(dataset)
     if dataset == "puppets":
         return ["puppets"] + [name for name in ("somof", "bonn") if find(name)]
     if find(dataset) is None:

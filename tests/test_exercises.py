@@ -4,12 +4,14 @@ import ast
 import html
 import re
 import textwrap
+from functools import partial
 from pathlib import Path
 
 import nbformat
 import numpy as np
 import pytest
 
+from helpers import WorkbookError
 from helpers.notebook.exercises import NotRight, solve
 from helpers.places import NOTEBOOKS
 from tests.notebook_code import code_cells, needed
@@ -75,6 +77,28 @@ def test_differences_up_to_a_millionth_are_right():
     assert solve(lambda x: 1 + 5e-7, abs, {"x": ((1,), 1)})
     with pytest.raises(NotRight):
         solve(lambda x: 1 + 5e-6, abs, {"x": ((1,), 1)})
+
+
+def test_integers_are_compared_exactly():
+    million = 2_000_000
+    assert solve(lambda: float(million), abs, {"x": ((), million)})
+    for answer in (million + 1, np.array(million + 1)):
+        with pytest.raises(NotRight, match="expected 2000000, got 2000001"):
+            solve(lambda answer=answer: answer, abs, {"x": ((), million)})
+
+
+def test_a_partial_that_returns_nothing_is_not_solved_and_a_tensor_with_a_gradient_is_an_answer(capsys):
+    assert solve(partial(lambda x: None), reference, CASES) is reference
+    assert "NOT SOLVED YET" in capsys.readouterr().out
+    torch = pytest.importorskip("torch")
+    assert solve(lambda: torch.ones(2, requires_grad=True), reference, {"x": ((), [1, 1])}) is not reference
+    with pytest.raises(NotRight, match=r"expected \[1, 1\]"):
+        solve(lambda: torch.zeros(2, requires_grad=True), reference, {"x": ((), [1, 1])})
+
+
+def test_an_exercise_without_cases_is_refused():
+    with pytest.raises(WorkbookError, match="exercise 9: cases is empty"):
+        solve(reference, reference, {}, "exercise 9")
 
 
 def test_a_solution_that_spoils_its_input_spoils_no_other_case():

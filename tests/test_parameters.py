@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from helpers import WorkbookError, parameters
@@ -68,3 +69,16 @@ def test_a_data_set_that_is_unknown_or_not_there(monkeypatch, tmp_path):
 def test_it_needs_no_notebook_software_and_no_torch():
     code = "import sys, helpers.parameters; sys.exit(any(m in sys.modules for m in ('torch', 'nbformat', 'papermill')))"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("profile", "dataset", "seeds", "name"),
+    [
+        (np.array(["laptop", "gpu"]), "puppets", [0], "profile"),
+        ("laptop", np.array(["puppets", "bonn"]), [0], "data set"),
+        ("laptop", "puppets", np.array([0, 1]), "seeds"),
+    ],
+)
+def test_an_array_is_refused_in_a_sentence(profile, dataset, seeds, name):
+    with pytest.raises(WorkbookError, match=f"^{name} array"):
+        parameters.checked(profile, dataset, seeds)

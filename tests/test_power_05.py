@@ -95,7 +95,7 @@ def test_fault_joint_threshold_keeps_the_low_scored(world, monkeypatch):
 
 @power("PT-C11", "PT-C12", "KT-C11", "KT-C12", "O-25")
 def test_fault_joint_threshold_is_ignored(world, healthy, monkeypatch):
-    """Estimates of exactly 0, which the notebook's claim cell refuses."""
+    """Estimates of exactly 0: the ranges of PT-C12, KT-C11 and O-25 allow that, so the estimate must tell it."""
     kept = thresholds.exported
     monkeypatch.setattr(thresholds, "exported", lambda p, joint=-np.inf, export=0.5: kept(p, -np.inf, export))
     claims = ("PT-C11", "PT-C12", "KT-C11", "KT-C12", "O-25")
@@ -105,7 +105,7 @@ def test_fault_joint_threshold_is_ignored(world, healthy, monkeypatch):
 
 @power("PT-C5", "DT-C2")
 def test_fault_box_threshold_is_ignored(world, monkeypatch):
-    """Estimates of exactly 0, which the notebook's claim cell refuses."""
+    """Estimates of exactly 0: nothing is gained or lost any more."""
     linked = thresholds.link
     monkeypatch.setattr(thresholds, "link", lambda p, v, person=0.0, labelled=False: linked(p, v, 0.0, labelled))
     assert [result.estimate for result in measured(*world, ("PT-C5", "DT-C2")).values()] == [0, 0]

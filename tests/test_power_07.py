@@ -4,11 +4,13 @@ The functions that measure the claims run on a small part of the built-in world 
 predictions and networks, first healthy, then with one helper broken.
 """
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 
-from helpers import ledger, puppets, training
+from helpers import evaluation, ledger, puppets, training
 from helpers.detections import filters
 from helpers.detections.filters import keep_confident
 from helpers.experiments import cost_criteria
@@ -191,14 +193,16 @@ def test_fault_pck_has_no_head_size(world, looks, healthy, monkeypatch):
 
 
 @power("PT-C10")
-def test_fault_a_tracker_drops_joints(world, healthy):
-    """PT-C10 notices a row whose detections are not those of the others."""
-    videos, found, _ = world
-    fewer = [p.replace(present=p.present & (p.joint_score > 4)) for p in found]
-    assert (
-        verdict("PT-C10", healthy | {"pck": linked((videos, fewer, None), lambda k: FrameToFrame())})
-        == ledger.CONTRADICTED
-    )
+def test_fault_a_switch_is_no_match(world, looks, monkeypatch):
+    """An evaluator whose precision and recall depend on ids: PT-C10 notices that costs link differently."""
+    counting = evaluation.clear_mot
+
+    def broken(*sides):
+        counts = counting(*sides)
+        return dataclasses.replace(counts, matches=counts.matches - counts.switches)
+
+    monkeypatch.setattr(evaluation, "clear_mot", broken)
+    assert verdict("PT-C10", rows(world, looks)) == ledger.CONTRADICTED
 
 
 def test_velocity_points_forward():

@@ -14,7 +14,7 @@ from helpers.evaluation import clear_mot
 from helpers.experiments import links, networks
 from helpers.experiments.runs import Runs, difference
 from helpers.people import Video, concatenate, nobody, people
-from helpers.skeleton import INDEX
+from helpers.skeleton import INDEX, N_JOINTS
 from helpers.tracking import controls, costs, track
 from helpers.tracking.frame_to_frame import FrameToFrame
 from helpers.tracking.matching import greedy, hungarian
@@ -351,6 +351,38 @@ def test_weights_choose_videos_and_runs(small_world):
     part = of(videos[:2], [run[:2] for run in runs], 0.5, 0.3)
     for name in ("ap", "mota", "precision", "recall", "motp", "switch_share"):
         assert getattr(both, name)(np.array([1, 1, 0, 0])) == pytest.approx(getattr(part, name)())
+
+
+def test_a_row_is_the_mean_of_the_runs_and_a_metric_pools_their_counts(small_world):
+    """Two runs of different size: one of them lost most of its people."""
+    videos, (first, second) = small_world
+    few = [p[::9] for p in second]
+    both, alone = Runs(videos, [first, few]), [Runs(videos, [run]) for run in (first, few)]
+    rows = [runs.row() for runs in alone]
+    assert both.row() == pytest.approx({name: (rows[0][name] + rows[1][name]) / 2 for name in rows[0]})
+    a, b = (runs.totals() for runs in alone)
+    right, wrong = a.matches + b.matches, a.false_positives + b.false_positives
+    assert both.precision() == pytest.approx(np.mean(100 * right / (right + wrong)))
+    assert abs(both.precision() - both.row()["Prec"]) > 0.1 and abs(both.motp() - both.row()["MOTP"]) > 0.01
+
+
+@pytest.mark.parametrize("predicted", [True, False])
+def test_a_joint_that_nobody_annotated_in_the_drawn_videos_is_left_out_of_ap(predicted):
+    """Tops of heads stand in the second video alone, predicted in the first or not; noses stand nowhere."""
+    top, nose = INDEX["head_top"], INDEX["nose"]
+    there = np.ones((2, N_JOINTS), bool)
+    there[:, nose] = there[0, top] = False
+    videos = [
+        Video(v.name, v.size, v.labelled, v.people.replace(present=v.people.present & joints))
+        for v, joints in zip(walkers(2), there, strict=True)
+    ]
+    found = [v.people.replace(joint_score=np.full((len(v.people), N_JOINTS), 0.9)) for v in videos]
+    if predicted:
+        found[0] = found[0].replace(present=found[0].present | (np.arange(N_JOINTS) == top))
+    ours, first, both = Runs(videos, [found], rank="joint"), np.array([2, 0]), np.array([1, 1])
+    assert np.flatnonzero(np.isnan(ours.ap_of_joints(first))).tolist() == sorted([nose, top])
+    assert np.flatnonzero(np.isnan(ours.ap_of_joints(both))).tolist() == [nose]
+    assert ours.ap(first) == 100 and (ours.ap(both) < 100) == predicted
 
 
 def test_a_network_is_no_better_than_itself(small_world):

@@ -6,6 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
+from helpers import WorkbookError
 from helpers.notebook import widgets
 
 matplotlib.use("Agg")
@@ -16,6 +17,11 @@ def test_a_moved_slider_changes_the_picture():
     w = widgets.scrub(lambda t: seen.append(t) or np.full((4, 4, 3), 40 * t, np.uint8), 5, start=1)
     before = w.picture.value
     assert w.move(frame=3) != before and seen == [1, 3] and w.sliders["frame"].max == 4
+
+
+def test_nothing_to_draw_is_said_in_a_sentence():
+    with pytest.raises(WorkbookError, match="scrub: n 0 leaves no frame to draw, it must be at least 1."):
+        widgets.scrub(lambda t: None, 0)
 
 
 def test_several_sliders_of_both_kinds():

@@ -81,5 +81,5 @@ def _complain(folder: Path) -> None:
 
 
 def check_name(name: str) -> None:
-    if name not in NAMES:
+    if not isinstance(name, str) or name not in NAMES:
         raise WorkbookError(f"data set {name!r} is unknown; there are {', '.join(NAMES)}.")

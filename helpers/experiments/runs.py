@@ -35,8 +35,9 @@ class Runs:
 
     tracked: S lists of V People, whose ids MOTA sees. found: what AP ranks, where it is more than what
     was tracked. rank: AP ranks a joint by its "box"'s score, as Detect-and-Track's export does, or by
-    that of the "joint". Counts are summed over runs and videos before ratios are taken; AP and rows of
-    tables are means over runs. One run stands for every seed.
+    that of the "joint". One run stands for every seed. A metric pools: counts are summed over runs and videos
+    before a ratio is taken (AP alone has no counts, it is the mean over runs). A row of a table is the mean
+    of the runs' own rows, since a paper prints one network.
     Raises WorkbookError where a run has not one People per video.
     """
 
@@ -120,13 +121,14 @@ class Runs:
 
     def ap(self, videos: Weights = None, seeds: Weights = None, rank: str | None = None) -> float:
         """mAP; rank as in the class, if another one is wanted."""
-        return float(np.nanmean(self.ap_of_joints(videos, seeds, rank)))
+        return group_means(self.ap_of_joints(videos, seeds, rank))["Total"]
 
     def ap_of_joints(self, videos: Weights = None, seeds: Weights = None, rank: str | None = None) -> np.ndarray:
-        """AP of each joint (15,), the mean over runs; NaN for joints that nobody annotated in any video."""
+        """AP of each joint (15,), the mean over runs; NaN for joints that nobody annotated in the drawn videos."""
         weights, rank = self._run_weights(seeds), rank or self.rank
         runs = [self._ap(run, videos, rank) if w else np.zeros(N_JOINTS) for run, w in enumerate(weights)]
-        annotated = self._ranked(0, rank).annotated.sum(0) > 0
+        drawn = np.ones(self.shape[1]) if videos is None else videos
+        annotated = drawn @ self._ranked(0, rank).annotated > 0
         return np.where(annotated, weights @ runs / weights.sum(), np.nan)
 
     def _ap(self, run: int, videos: Weights, rank: str) -> np.ndarray:

@@ -14,6 +14,8 @@ from copy import deepcopy
 
 import numpy as np
 
+from helpers import WorkbookError
+
 
 class NotRight(AssertionError):
     """What is wrong with a solution; a notebook shows this text alone, without a traceback."""
@@ -25,14 +27,18 @@ class NotRight(AssertionError):
 def solve(attempt: Callable, reference: Callable, cases: dict[str, tuple], name: str = "exercise") -> Callable:
     """The reader's function if it is right, the reference as long as it returns nothing (None or ...).
 
-    cases: what is tried → (arguments, expected). Numbers and arrays are compared to 1e-6, a NaN equals a NaN;
-    where many answers are right, expected is a function from the answer to a complaint, "" if there is none, whose
-    docstring says what form an answer has. Raises NotRight for the first case that fails, with its input.
+    cases: what is tried → (arguments, expected), at least one. Integers are compared exactly, other numbers and
+    arrays to 1e-6, a NaN equals a NaN; where many answers are right, expected is a function from the answer to a
+    complaint, "" if there is none, whose docstring says what form an answer has. Raises NotRight for the first
+    case that fails, with its input, and WorkbookError without cases.
     """
+    if not cases:
+        raise WorkbookError(f"{name}: cases is empty, there is nothing to try.")
     for case, (arguments, expected) in cases.items():
         answer, wrong = _answer(attempt, arguments)
         if (answer is None or answer is ...) and not wrong and case == next(iter(cases)):
-            print(f"{name}: NOT SOLVED YET, {attempt.__name__} returns nothing; the reference is used from here on")
+            called = getattr(attempt, "__name__", "the attempt")  # a partial has no name
+            print(f"{name}: NOT SOLVED YET, {called} returns nothing; the reference is used from here on")
             return reference
         wrong = wrong or (_complaint(answer, expected) if callable(expected) else _difference(answer, expected))
         if wrong:
@@ -62,14 +68,15 @@ def _complaint(answer, judge: Callable) -> str:
 def _difference(answer, expected) -> str:
     expected = np.asarray(expected)
     try:
-        given = np.asarray(answer)
-    except ValueError:  # rows of unequal length
+        given = np.asarray(answer.detach() if hasattr(answer, "detach") else answer)  # a tensor may have a gradient
+    except (ValueError, RuntimeError, TypeError):  # rows of unequal length, a list of tensors with gradients
         given = np.asarray(None)
     if given.dtype.kind not in "biuf":
         return f"expected {_short(expected)}, got {_short(answer)}, which is not numbers"
     if given.shape != expected.shape:
         return f"expected {_short(expected)} of shape {expected.shape}, got {_short(given)} of shape {given.shape}"
-    if not np.allclose(given, expected, rtol=1e-6, atol=1e-6, equal_nan=True):
+    exact = given.dtype.kind != "f" and expected.dtype.kind != "f"
+    if not (np.array_equal(given, expected) if exact else np.allclose(given, expected, 1e-6, 1e-6, equal_nan=True)):
         return f"expected {_short(expected)}, got {_short(given)}"
     return ""
 

@@ -13,6 +13,8 @@ import ipywidgets
 import matplotlib.pyplot as plt
 import numpy as np
 
+from helpers import WorkbookError
+
 
 def png(picture) -> bytes:
     """PNG bytes of a Figure (which is closed) or of an uint8 H×W×3 RGB image."""
@@ -76,5 +78,7 @@ def _slider(name, low, high, step, start):
 
 
 def scrub(draw: Callable[[int], object], n: int, start: int = 0, label: str = "frame") -> Sliders:
-    """A slider over 0 … n − 1 above the picture `draw(t)`."""
+    """A slider over 0 … n − 1 above the picture `draw(t)`. WorkbookError without anything to draw."""
+    if n < 1:
+        raise WorkbookError(f"scrub: n {n} leaves no {label} to draw, it must be at least 1.")
     return Sliders(lambda **v: draw(v[label]), **{label: (0, n - 1, 1, start)})
