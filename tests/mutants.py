@@ -1,7 +1,7 @@
 """Do the tests notice? One-line faults of tests/mutants.yaml are planted one by one, each in a copy of the tree.
 
 `make mutants` runs it; it is no part of `make test`. A row names a file, one line's old and new text, and the
-test files that should turn red. A fault is *killed* if they do (or hang). The command fails below 90 %, in all
+test files that should turn red. A fault is *killed* if they do; tests that hang are counted apart. The command fails below 90 %, in all
 or in any room with at least ten faults.
 """
 
@@ -44,8 +44,8 @@ def room(row: dict) -> str:
     return parts[1] if len(parts) > 2 else "helpers"
 
 
-def notices(row: dict | None, tests: tuple[str, ...]) -> bool:
-    """Do the tests fail in a copy of the tree with the fault planted (None: without any)?"""
+def notices(row: dict | None, tests: tuple[str, ...]) -> str:
+    """What the tests say in a copy of the tree with the fault planted (None: without any): SURVIVED, killed or hung."""
     with tempfile.TemporaryDirectory() as folder:
         tree = Path(folder)
         for name in COPIED:
@@ -63,12 +63,12 @@ def notices(row: dict | None, tests: tuple[str, ...]) -> bool:
         try:
             done = subprocess.run([*command, *tests], cwd=tree, env=environment, capture_output=True, timeout=PATIENCE)
         except subprocess.TimeoutExpired:
-            return True
+            return "hung"
         if done.returncode not in (0, 1):
             raise RuntimeError(
                 f"pytest {' '.join(tests)} ended with {done.returncode}:\n{done.stdout.decode()[-2000:]}"
             )
-        return done.returncode == 1
+        return "killed" if done.returncode else "SURVIVED"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -83,29 +83,26 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(f"no faults in {', '.join(chosen.rooms)}")
     with ThreadPoolExecutor(chosen.jobs) as pool:
         sets = sorted({tuple(row["tests"]) for row in planted})
-        red = [
-            tests for tests, noticed in zip(sets, pool.map(lambda t: notices(None, t), sets), strict=True) if noticed
-        ]
-        if red:
-            print(f"red without any fault: {'; '.join(' '.join(tests) for tests in red)}")
+        before = list(pool.map(lambda tests: notices(None, tests), sets))
+        if set(before) != {"SURVIVED"}:
+            red = [" ".join(tests) for tests, said in zip(sets, before, strict=True) if said != "SURVIVED"]
+            print(f"red without any fault: {'; '.join(red)}")
             return 1
-        killed = []
-        for row, noticed in zip(planted, pool.map(lambda r: notices(r, tuple(r["tests"])), planted), strict=True):
-            killed.append(noticed)
-            print(
-                f"{'killed  ' if noticed else 'SURVIVED'}  {row['file']}: {row['old'].strip()} → {row['new'].strip()}",
-                flush=True,
-            )
-    return _report(planted, killed)
+        said = []
+        for row, what in zip(planted, pool.map(lambda r: notices(r, tuple(r["tests"])), planted), strict=True):
+            said.append(what)
+            print(f"{what:9} {row['file']}: {row['old'].strip()} → {row['new'].strip()}", flush=True)
+    return _report(planted, said)
 
 
-def _report(planted: list[dict], killed: list[bool]) -> int:
-    print(f"\n{'room':14}{'killed':>8}{'of':>5}")
+def _report(planted: list[dict], said: list[str]) -> int:
+    print(f"\n{'room':14}{'killed':>8}{'hung':>6}{'of':>5}")
     enough = True
     for name in [*sorted({room(row) for row in planted}), "all"]:
-        of_room = [noticed for row, noticed in zip(planted, killed, strict=True) if name in ("all", room(row))]
-        print(f"{name:14}{sum(of_room):8}{len(of_room):5}")
-        enough &= sum(of_room) >= BAR * len(of_room) or (name != "all" and len(of_room) < 10)
+        of_room = [what for row, what in zip(planted, said, strict=True) if name in ("all", room(row))]
+        print(f"{name:14}{of_room.count('killed'):8}{of_room.count('hung'):6}{len(of_room):5}")
+        noticed = len(of_room) - of_room.count("SURVIVED")
+        enough &= noticed >= BAR * len(of_room) or (name != "all" and len(of_room) < 10)
     return 0 if enough else 1
 
 
