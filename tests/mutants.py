@@ -1,8 +1,8 @@
 """Do the tests notice? One-line faults of tests/mutants.yaml are planted one by one, each in a copy of the tree.
 
 `make mutants` runs it; it is no part of `make test`. A row names a file, one line's old and new text, and the
-test files that should turn red. A fault is *killed* if they do; tests that hang are counted apart. The command fails below 90 %, in all
-or in any room with at least ten faults.
+test files that should turn red. A fault is *killed* if they do; tests that hang are counted apart. The command
+fails below 90 %, in all or in any room with at least ten faults.
 """
 
 from __future__ import annotations

@@ -24,6 +24,7 @@ from helpers.people import Video, people
 from helpers.tracking import on_files, track
 from helpers.training import Plan, obtain, weight_file
 from helpers.training.loop import Recipe, Span
+from tests import mutants
 
 RECIPES = dict(
     re.findall(r"### Add a (\w+(?: set)?)\n(.*?)(?=\n##)", Path("CONTRIBUTING.md").read_text(encoding="utf-8"), re.S)
@@ -229,3 +230,14 @@ def test_every_network_has_the_face(config):
     assert hasattr(module, "detect") or hasattr(module, "score")
     with pytest.raises(FrozenInstanceError):
         config.__new__(config).anything = 1
+
+
+# --- planted faults ------------------------------------------------------------------------------
+
+
+def test_every_planted_fault_still_stands_where_it_was():
+    """`make mutants` can run: each row's old text is there once, the new one is Python, and its tests exist."""
+    planted = mutants.rows()
+    rooms = {path.name for path in Path("helpers").iterdir() if path.is_dir() and path.name != "__pycache__"}
+    assert len(planted) >= 60 and rooms | {"helpers"} == {mutants.room(row) for row in planted}
+    assert all(Path(test).is_file() for row in planted for test in row["tests"])
