@@ -3,7 +3,7 @@
 import json
 import re
 import shutil
-from dataclasses import FrozenInstanceError, dataclass
+from dataclasses import FrozenInstanceError, dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -221,6 +221,12 @@ def test_a_toy_network_by_the_recipe(monkeypatch, tmp_path):
     (video,) = puppets.videos("val", n=1, render=False)
     assert found.frame.tolist() == np.flatnonzero(video.labelled).tolist() and facts["weights"] == plan.name
     assert (found.box == again.box).all()
+    longer = replace(plan, recipe=replace(plan.recipe, steps=61))  # what an older plan found is not this one's
+    with pytest.raises(WorkbookError, match="does not ship"):
+        predicting.found_by(longer, "val", 1, data=tmp_path)
+    assert len(predicting.found_by(plan, "val", 2, device="cpu", data=tmp_path)[0]) == 2
+    every = len(predicting.found_by(replace(plan, every=4), "val", 1, device="cpu", data=tmp_path)[0][0])
+    assert every == (len(found) + 3) // 4
 
 
 @pytest.mark.parametrize("config", registry.NETWORKS, ids=lambda c: c.__name__)

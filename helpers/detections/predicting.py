@@ -51,8 +51,9 @@ def row_of(plan: Plan, split: str, n: int, frozen: bool = False, boxes: str = "o
     if listed and listed.videos >= n:
         return listed
     source = {"own": "", "truth": "in-truth"}.get(boxes, f"in-{boxes}")
-    parts = (plan.name, source, "frozen" if frozen else "", split, f"{n}-videos" if listed else "")
-    return Artefact("-".join(filter(None, parts)), videos=n, every=every * plan.every, **wanted)
+    every *= plan.every
+    parts = (plan.name, source, "frozen" if frozen else "", split, f"{n}-videos", f"every{every}" if every > 1 else "")
+    return Artefact("-".join(filter(None, parts)), videos=n, every=every, **wanted)
 
 
 def predict(
@@ -80,6 +81,7 @@ def predict(
         device=device,
         date=date.today().isoformat(),
         score_floor=row.score_floor,
+        plan=weights.spelled_out(plan.configuration),
         training={name: trained[name] for name in ("minutes", "device", "log") if name in trained},
     )
     more = {} if row.boxes == "own" else {"boxes": row.boxes}
@@ -94,6 +96,11 @@ def true_boxes(split: str, n: int) -> list[People]:
     return [p.replace(score=np.ones(len(p))) for p in kept]
 
 
+def _made_by(plan: Plan, path: Path) -> bool:
+    """Whether a file of predictions says that it was made by this plan and not by an older one of its name."""
+    return stored.load(path)[1].get("plan") == weights.spelled_out(plan.configuration)
+
+
 def found_by(
     plan: Plan,
     split: str,
@@ -106,12 +113,12 @@ def found_by(
     """What a plan's network found in a split's first n videos, and the file's facts.
 
     boxes: "own", "truth" or the plan of the detector in whose boxes the joints are. From the
-    file that ships or lies below `data`; else, where a device is named, the network is trained and
-    run now, on the labelled frames, and kept there. Raises WorkbookError otherwise.
+    file that ships or lies below `data`, there of just this plan; else, where a device is named, the
+    network is trained and run now, on the labelled frames, and kept there. Raises WorkbookError otherwise.
     """
     row = row_of(plan, split, n, frozen, boxes if isinstance(boxes, str) else boxes.name)
     path = row.path if row.path.exists() else artefacts.path_of("predictions", row.id, data)
-    if not path.exists():
+    if path != row.path and not (path.exists() and _made_by(plan, path)):
         if device is None:
             raise WorkbookError(
                 f"{row.path}: {row.id} for {n} videos does not ship; name a device to make it (the gpu profile does)."
