@@ -79,18 +79,52 @@ def ran(capsys):
 
 
 @pytest.mark.parametrize(
-    "file", ["helpers/a.py", "data/papers/p.yaml", "data/weights/w", "data/predictions/p", "requirements.txt"]
+    "file",
+    ["helpers/a.py", "helpers/b.txt", "data/papers/p.yaml", "data/weights/w", "data/predictions/p", "requirements.txt"],
 )
 @pytest.mark.parametrize("change", ["digit", "delete"])
 def test_the_key_sees_what_is_read(book, file, change):
     book.build.mkdir()
+    (book.root / file).write_text("x==1\n")
+    times = (book.root / file).stat().st_atime_ns, (book.root / file).stat().st_mtime_ns
     before = keys.shared(book, [])
     assert keys.shared(book, []) == before
     if change == "digit":
-        (book.root / file).write_text("x==2\n")  # as long as before
+        (book.root / file).write_text("x==2\n")  # as long as before, and as old
+        os.utime(book.root / file, ns=times)
     else:
         (book.root / file).unlink()
     assert keys.shared(book, []) != before
+
+
+def test_the_key_sees_python_and_with_other_parameters_what_was_made(book, monkeypatch):
+    (book.build / "weights").mkdir(parents=True)
+    notebook = read_notebook(book.named("01"))
+    runs = [reproduce._Run(book, reproduce.DEFAULTS | more, 1, False) for more in ({}, {"profile": "gpu"})]
+    laptop, gpu = (run._key(notebook) for run in runs)
+    (book.build / "weights" / "w").write_text("trained")
+    assert runs[0]._key(notebook) == laptop and runs[1]._key(notebook) != gpu
+    assert runs[1]._key(notebook, made=False) == runs[1]._key(notebook, made=False) != gpu
+    monkeypatch.setattr(sys, "version", "4")
+    assert runs[0]._key(notebook) != laptop
+
+
+def test_the_kernel_is_this_python_whatever_lies_on_the_path(book, monkeypatch):
+    spec = book.root / "kernels" / "python3" / "kernel.json"
+    spec.parent.mkdir(parents=True)
+    spec.write_text(json.dumps({"argv": ["no-such-python", "{connection_file}"], "display_name": "p", "language": "p"}))
+    monkeypatch.setenv("JUPYTER_PATH", str(book.root))
+    assert run(book, "02", extra={"seeds": [1]}) == 0
+
+
+def test_inputs_that_change_while_it_runs_give_no_result(book, capsys):
+    file = book.root / "data" / "papers" / "p.yaml"
+    run(book, "01")
+    before = (book.build / "figures" / "01_count.csv").read_bytes()
+    write(book, "01_one", counting("01", "7.5"), f"pathlib.Path({str(file)!r}).write_text('x==9')")
+    assert run(book, "01") == 1
+    assert "01_one.ipynb: what it reads was changed while it ran; run it again." in capsys.readouterr().out
+    assert (book.build / "figures" / "01_count.csv").read_bytes() == before
 
 
 def test_the_key_sees_real_data_by_content(book, monkeypatch):
@@ -587,6 +621,40 @@ def test_a_notebook_that_is_edited_while_it_runs_is_left_alone(book, capsys):
     assert "# edited meanwhile" in path.read_text() and not (book.figures / "01_count.csv").exists()
 
 
+def test_update_publishes_of_other_notebooks_only_what_is_current(book):
+    code = RECORD.replace("_record.json", '_" "record.json')  # a notebook that is not taken for one that shows records
+    write(book, "01_one", counting("01"), code.format(n="01", value=0.2))
+    run(book, update=True)
+    good = committed(book)
+    for last in ("1", "1 / 0"):
+        write(book, "01_one", counting("01"), code.format(n="01", value=0.77))
+        run(book, "01")  # a trial, in build/ alone
+        run(book, "02")
+        assert '"estimate": 0.77' in (book.build / "ledger.json").read_text()
+        (book.root / "notebooks" / "01_one.ipynb").write_bytes(good["notebooks/01_one.ipynb"])
+        run(book, "02", update=True)
+        assert committed(book) == good
+        path = write(book, "01_one", counting("01"), code.format(n="01", value=0.77), last)
+        run(book, "02" if last == "1" else "01", update=True)
+        assert committed(book) == good | {"notebooks/01_one.ipynb": path.read_bytes()}
+    assert '"estimate": 0.2' in (book.build / "ledger.json").read_text()
+
+
+@pytest.mark.parametrize("fault", ["no markers", "no file", "no room"])
+def test_what_cannot_be_published_is_one_sentence_and_nothing_changes(book, capsys, monkeypatch, fault):
+    readme = book.root / "README.md"
+    if fault == "no markers":
+        readme.write_text("plain")
+    elif fault == "no file":
+        readme.unlink()
+    else:
+        monkeypatch.setattr("shutil.disk_usage", lambda _: type("", (), {"free": 9}))
+    before = committed(book)
+    assert run(book, update=True) == 1 and committed(book) == before
+    out = capsys.readouterr().out
+    assert "\n01_one" in out and out.endswith(".\n") and ("has no room" in out or "\nREADME.md: " in out)
+
+
 def test_update_without_the_data_keeps_what_it_cannot_compute(book, capsys, monkeypatch):
     real = 'found = ["somof"] if os.environ["POSE_WORKBOOK_DATA"] else []\n'
     tables = """rows = "".join(f"{i},{d},{i}.5\\n" for i, d in enumerate(["puppets", *found]))
@@ -625,7 +693,7 @@ print(found)"""
     assert "05_only.png: kept" in capsys.readouterr().out
     monkeypatch.setenv("POSE_WORKBOOK_DATA", str(book.root))
     monkeypatch.setattr(reproduce, "missing_here", lambda _: [])
-    run(book, "05", update=True)
+    run(book, "05", update=True, fresh=True)
     assert committed(book)["figures/05_real.csv"] == with_data["figures/05_real.csv"]
 
 

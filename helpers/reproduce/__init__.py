@@ -116,6 +116,7 @@ class _Run:
     notebooks: dict[str, Notebook] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     unchanged: set[str] = field(default_factory=set)
+    ended: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         others = [f"{k}={v}" for k, v in self.asked.items() if DEFAULTS.get(k) != v]
@@ -139,38 +140,46 @@ class _Run:
         """Run, gather, compare and publish; the closing table always comes."""
         running.run_until_done(self._all_notebooks())
         damaged = self._gather()
-        notes = list(damaged)
+        notes: list[str] = []
         self._closing_table()
         done = [n for name, n in self.notebooks.items() if name not in self.failed]
         comparison = self._compare(done) if self.compared else None
         if update:
-            for notebook in done:
-                notes += publishing.publish(self.book, self.out, notebook, self.missing)
-            if not damaged:
-                publishing.publish_ledger(self.book, self.out)
+            damaged += self._publish(done, notes, with_ledger=not damaged)
         if comparison:
             _print_comparison(comparison, self.missing)
         else:
             print(
                 f"written to {self.out.relative_to(self.book.root).as_posix()}; not compared, the parameters are others"
             )
-        print(*notes, sep="\n")
+        print(*notes, *damaged, sep="\n")
         differs = bool(comparison and comparison.differ) and not update
         return 1 if self.failed or damaged or differs else 0
 
+    def _publish(self, notebooks: list[Notebook], notes: list[str], with_ledger: bool) -> list[str]:
+        """Publish; appends what was kept to `notes`, and returns what went wrong."""
+        try:
+            publishing.check(self.book, self.out)
+            for notebook in notebooks:
+                notes += publishing.publish(self.book, self.out, notebook, self.missing)
+            if with_ledger:
+                publishing.publish_ledger(self.book)
+        except WorkbookError as error:
+            return [str(error)]
+        return []
+
     async def _all_notebooks(self) -> None:
-        common = keys.shared(self.book, _wanted(self.asked["dataset"]))
         slots, ended = asyncio.Semaphore(self.jobs), {name: asyncio.Event() for name in self.notebooks}
         with tqdm(total=len(self.notebooks), unit="notebook", disable=not self.notebooks) as bar:
             await asyncio.gather(
-                *(self._one(n, common, slots, ended, bar) for n in sorted(self.notebooks.values(), key=self._longest))
+                *(self._one(n, slots, ended, bar) for n in sorted(self.notebooks.values(), key=self._longest))
             )
 
     def _longest(self, notebook: Notebook) -> tuple:
         """Longest first, so that none is left to run alone at the end; by size where none has run yet."""
         return -keys.read_stamp(self.out, notebook).get("minutes", 0), -notebook.path.stat().st_size
 
-    async def _one(self, notebook: Notebook, common: str, slots, ended: dict, bar: tqdm) -> None:
+    async def _one(self, notebook: Notebook, slots, ended: dict, bar: tqdm) -> None:
         name = notebook.name
         try:
             for before in self._needed(notebook):
@@ -178,13 +187,12 @@ class _Run:
             async with slots:
                 if notebook.reads_records:
                     self._gather()
-                parameters = _injected(notebook, self.asked)
-                key = keys.of_run(notebook, parameters, common, self.out / "records")
-                if not self.fresh and keys.finished(self.out, notebook, key):
+                if not self.fresh and keys.finished(self.out, notebook, self._key(notebook)):
                     self.unchanged.add(name)
-                    return
-                task = running.Task(self.book, notebook, parameters, self.out)
-                await running.run(task, key)
+                else:
+                    task = running.Task(self.book, notebook, _injected(notebook, self.asked), self.out)
+                    await running.run(task, lambda made: self._key(notebook, made))
+                self.ended.add(name)
         except WorkbookError as error:
             self.failed[name] = str(error)
         except Exception as error:  # whatever it is, the others run and the closing table comes
@@ -196,6 +204,27 @@ class _Run:
             bar.set_postfix_str(name)
             bar.update()
 
+    def _key(self, notebook: Notebook, made: bool = True) -> str:
+        """Key of a notebook's run as things are now; made: with the networks and predictions made in build/."""
+        common = keys.shared(self.book, _wanted(self.asked["dataset"]))
+        if made and not self.compared:  # default runs read only what ships
+            common += keys.of_files(self.book, keys.MADE)
+        return keys.of_run(notebook, _injected(notebook, self.asked), common, self.out / "records")
+
+    def _current(self) -> list[str]:
+        """Numbers of the notebooks that have ended in this run, or whose older files are what it would write."""
+        return [
+            path.name[:2]
+            for path in self.book.notebooks()
+            if path.stem in self.ended or (path.stem not in self.names and self._would_not_run(path))
+        ]
+
+    def _would_not_run(self, path: Path) -> bool:
+        with contextlib.suppress(WorkbookError):
+            notebook = read_notebook(path)
+            return not notebook.reads_records and keys.finished(self.out, notebook, self._key(notebook))
+        return False
+
     def _needed(self, notebook: Notebook) -> list[str]:
         """Notebooks of this run whose records one shows: all that show none, and of those that do the later ones."""
         if not notebook.reads_records:
@@ -204,7 +233,7 @@ class _Run:
 
     def _gather(self) -> list[str]:
         try:
-            publishing.gather_records(self.book, self.out, self.missing)
+            publishing.gather_records(self.book, self.out, self.missing, self._current())
         except WorkbookError as error:
             return [str(error)]
         return []

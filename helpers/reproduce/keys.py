@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import sys
 from collections.abc import Iterable, Iterator
 from importlib import metadata
 from pathlib import Path
@@ -13,34 +14,42 @@ from helpers import datasets
 from helpers.files import write_atomically
 from helpers.reproduce.workbook import Notebook, Workbook
 
+#: Below the workbook's root, and which files there; what a run may make itself is in `MADE`.
+READ = [("helpers", "*.py"), ("helpers", "*.txt"), ("requirements.txt", "*"), ("data/artefacts.yaml", "*")]
+READ += [(f"data/{part}", "*") for part in ("papers", "predictions", "weights")]
+MADE = [("build/predictions", "*"), ("build/weights", "*")]
+
 
 def shared(book: Workbook, data: Iterable[str]) -> str:
-    """Hash of what every notebook reads: helpers, papers, packages, networks, predictions and these real data sets.
+    """Hash of what every notebook reads: Python, packages, helpers, papers, networks, predictions, these real data.
 
-    By content, always. What is in `data` is read again only where a size or a time has changed.
+    By content, always; only real data are read again just where a size or a time has changed.
     """
     packages = sorted({f"{d.name} {d.version}" for d in metadata.distributions()})
-    digest = hashlib.sha256(json.dumps(packages).encode())
-    for file in [*_sorted(book.root / "helpers", "*.py"), *_sorted(book.root / "requirements.txt")]:
-        digest.update(f"{file.relative_to(book.root).as_posix()} {content(file)}".encode())
+    digest = hashlib.sha256(json.dumps([sys.version, packages, of_files(book, READ)]).encode())
     store = book.build / "hashes.json"
     known, seen = _known(store), {}
-    for name, file in _data(book, data):
+    for name, file in _real(data):
         status = file.stat()
         entry = known.get(str(file))
         if not isinstance(entry, list) or entry[:2] != [status.st_size, status.st_mtime_ns]:
             entry = [status.st_size, status.st_mtime_ns, content(file)]
         seen[str(file)] = entry
         digest.update(f"{name} {entry[2:]}".encode())
-    write_atomically(store, json.dumps(seen).encode())
+    if seen != known:
+        write_atomically(store, json.dumps(seen).encode())
     return digest.hexdigest()
 
 
-def _data(book: Workbook, names: Iterable[str]) -> Iterator[tuple[str, Path]]:
-    """(name under which it counts, file) of everything below data/ and of the real data sets that are found."""
-    for part in ("artefacts.yaml", "papers", "predictions", "weights"):
-        for file in _sorted(book.root / "data" / part):
-            yield file.relative_to(book.root).as_posix(), file
+def of_files(book: Workbook, places: Iterable[tuple[str, str]]) -> str:
+    """Hash over names and content of the files in folders of the workbook that match a pattern."""
+    files = (f for place, pattern in places for f in _sorted(book.root / place, pattern))
+    named = [[f.relative_to(book.root).as_posix(), content(f)] for f in files]
+    return hashlib.sha256(json.dumps(named).encode()).hexdigest()
+
+
+def _real(names: Iterable[str]) -> Iterator[tuple[str, Path]]:
+    """(name under which it counts, file) of the real data sets that are found."""
     for name in names:
         if folder := datasets.find(name):
             yield from ((f"{name}/{file.relative_to(folder).as_posix()}", file) for file in _sorted(folder))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -15,15 +16,16 @@ from helpers.reproduce import comparing, running
 from helpers.reproduce.workbook import Notebook, Workbook, read_notebook
 
 
-def gather_records(book: Workbook, out: Path, missing: Iterable[str]) -> None:
+def gather_records(book: Workbook, out: Path, missing: Iterable[str], current: Iterable[str]) -> None:
     """Fill `records/` with every notebook's newest record, and write the ledger of them.
 
-    A record is taken from this build where there is one, else from the committed figures; results on
-    data that are missing here are always the committed ones. Raises WorkbookError for damaged records,
-    naming the first; the others are gathered nevertheless.
+    A record is taken from this build for notebooks whose numbers are in `current`, else from the committed
+    figures; results on data that are missing here are always the committed ones. Raises WorkbookError for
+    damaged records, naming the first; the others are gathered nevertheless.
     """
     folder, damaged = out / "records", []
-    files = {f.name: f for place in (book.figures, out / "figures") for f in sorted(place.glob("*_record.json"))}
+    files = {f.name: f for f in sorted(book.figures.glob("*_record.json"))}
+    files |= {f.name: f for f in sorted((out / "figures").glob("*_record.json")) if f.name[:2] in current}
     for old in folder.glob("*"):
         if old.name not in files:
             old.unlink()
@@ -110,13 +112,27 @@ def _publish_outputs(out: Path, notebook: Notebook, missing: list[str]) -> int:
     return kept
 
 
-def publish_ledger(book: Workbook, out: Path) -> None:
-    """The ledger beside the figures and in the README."""
-    _write(book.figures / "ledger.json", (out / "ledger.json").read_bytes())
-    readme = book.root / "README.md"
-    text = readme.read_text(encoding="utf-8")
-    rows = json.loads((out / "ledger.json").read_bytes())
-    _write(readme, ledger.replace_block(text, ledger.readme_block(rows)).encode())
+def check(book: Workbook, out: Path) -> None:
+    """Raise WorkbookError where README.md has no place for the ledger, or no room is left for what is published."""
+    _readme(book, "")
+    needed = sum(f.stat().st_size for f in [*out.glob("*.ipynb"), *(out / "figures").glob("*")])
+    if shutil.disk_usage(book.figures).free < needed:
+        raise WorkbookError(f"{book.figures.name}/: has no room for {needed / 1e6:.1f} MB; nothing was published.")
+
+
+def publish_ledger(book: Workbook) -> None:
+    """The ledger of the committed records, beside the figures and in the README."""
+    rows = ledger.ledger(book.figures)
+    _write(book.figures / "ledger.json", dump(rows))
+    _write(book.root / "README.md", _readme(book, ledger.readme_block(rows)).encode())
+
+
+def _readme(book: Workbook, block: str) -> str:
+    try:
+        return ledger.replace_block((book.root / "README.md").read_text(encoding="utf-8"), block)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not in UTF-8"
+        raise WorkbookError(f"README.md: cannot be read ({reason}); the ledger stands in it.") from None
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -14,14 +14,17 @@ import signal
 import tempfile
 import threading
 import time
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
+from jupyter_client import AsyncKernelManager
+from jupyter_client.kernelspec import KernelSpecManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
+from traitlets import default
 
 from helpers import WorkbookError, datasets, ledger
 from helpers.files import load_json, write_atomically
@@ -30,6 +33,14 @@ from helpers.reproduce.workbook import Notebook, Workbook
 
 #: Kernels warn about their transport on every start; only errors are of use here.
 _QUIET = ["--IPKernelApp.log_level=40"]
+
+
+class _ThisPython(AsyncKernelManager):
+    """Starts kernels with the Python that runs the driver, whichever lie on Jupyter's path."""
+
+    @default("kernel_spec_manager")
+    def _without_path(self) -> KernelSpecManager:
+        return KernelSpecManager(kernel_dirs=[])
 
 
 @dataclass(frozen=True)
@@ -99,10 +110,12 @@ def _interrupt(*_) -> None:
     raise KeyboardInterrupt
 
 
-async def run(task: Task, key: str) -> None:
+async def run(task: Task, key: Callable[[bool], str]) -> None:
     """Execute a notebook and publish its files below `task.out`.
 
-    Raises WorkbookError with one sentence for whatever goes wrong; older files are then left as they were.
+    key: of this run as things are now, with what such runs make in build/ or (False) without.
+    Raises WorkbookError with one sentence for whatever goes wrong, such as inputs that are edited
+    meanwhile; older files are then left as they were.
     """
     name, start = task.notebook.path.name, time.perf_counter()
     staging = None
@@ -110,10 +123,13 @@ async def run(task: Task, key: str) -> None:
         raise WorkbookError(f"{name}: was not started.")
     try:
         staging = Path(tempfile.mkdtemp(prefix="staging-", dir=task.book.build))
+        before = key(False)
         executed = await _execute(task, staging)
+        if key(False) != before:
+            raise WorkbookError(f"{name}: what it reads was changed while it ran; run it again.")
         files = _publish(task, staging, executed)
         minutes = (time.perf_counter() - start) / 60
-        keys.write_stamp(task.out, task.notebook, key, minutes, files)
+        keys.write_stamp(task.out, task.notebook, key(True), minutes, files)
     except OSError as error:
         raise WorkbookError(f"{name}: {error.filename or 'output'} cannot be written ({error.strerror}).") from None
     finally:
@@ -128,6 +144,7 @@ async def _execute(task: Task, staging: Path) -> nbformat.NotebookNode:
         timeout=None,
         startup_timeout=300,
         kernel_name="python3",
+        kernel_manager_class=_ThisPython,
         record_timing=False,
         coalesce_streams=True,
         store_widget_state=False,
