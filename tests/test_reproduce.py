@@ -541,6 +541,16 @@ def test_data_folders_reach_the_kernel_whole(book, monkeypatch):
 SLOW = 'import os, pathlib, time\n(pathlib.Path.cwd().parent / "pid").write_text(str(os.getpid()))\ntime.sleep(90)'
 
 
+def started(book):
+    """The command with --update in a process of its own."""
+    code = (
+        "import sys, pathlib; from helpers import __main__, reproduce; "
+        f"book = reproduce.Workbook(pathlib.Path({str(book.root)!r})); reproduce.Workbook = lambda: book; "
+        "sys.exit(__main__.main(['reproduce', '--update']))"
+    )
+    return subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
+
+
 def gone(pid):
     """Whether no such process runs; one that has ended and whose parent has not asked yet does not."""
     try:
@@ -557,35 +567,40 @@ def until(condition, seconds=40):
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="asks /proc which processes run")
-@pytest.mark.parametrize("name", ["SIGKILL", "SIGTERM", "SIGINT", "SIGHUP"])
-def test_a_killed_run_leaves_no_kernel_and_the_next_goes_on(book, name, capsys):
+@pytest.mark.parametrize("names", ["SIGKILL", "SIGTERM", "SIGINT SIGINT", "SIGHUP SIGTERM SIGINT"])
+def test_a_killed_run_leaves_no_kernel_and_the_next_goes_on(book, names, capsys):
     write(book, "02_two", counting("02"), SLOW)
     before = committed(book)
-    code = (
-        "import sys, pathlib; from helpers import __main__, reproduce; "
-        f"book = reproduce.Workbook(pathlib.Path({str(book.root)!r})); reproduce.Workbook = lambda: book; "
-        "sys.exit(__main__.main(['reproduce', '--update']))"
-    )
-    process = subprocess.Popen(
-        [sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
-    )
+    process = started(book)
     pid, stamp = book.root / "pid", book.build / "01_one.json"
     assert until(lambda: pid.exists() and pid.read_text() and stamp.exists())
-    process.send_signal(getattr(signal, name))
+    for name in names.split():
+        process.send_signal(getattr(signal, name))
+        time.sleep(0.03)
     try:
         error = process.communicate(timeout=15)[1].decode()
     finally:
         process.kill()
-    assert process.returncode == (-signal.SIGKILL if name == "SIGKILL" else 130)
-    assert name == "SIGKILL" or error.splitlines()[-1] == (
+    assert process.returncode == (-signal.SIGKILL if names == "SIGKILL" else 130)
+    assert names == "SIGKILL" or error.splitlines()[-1] == (
         "error: interrupted; finished notebooks are kept, run the same command to go on."
     )
-    assert until(lambda: gone(int(pid.read_text())), 5)
+    assert until(lambda: all(gone(int(p)) for p in pid.read_text().split()), 1 if names == "SIGKILL" else 5)
     pid.unlink()
     assert committed(book) == before
     write(book, "02_two", counting("02"))
     run(book)
     assert ran(capsys) == ["02_two"] and not list(book.build.glob("staging-*"))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
+def test_a_signal_while_a_kernel_starts_is_one_sentence(book):
+    process = started(book)
+    assert until(lambda: list(book.build.glob("staging-*")))
+    time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    error = process.communicate(timeout=30)[1].decode()
+    assert process.returncode == 130 and "Traceback" not in error and error.endswith("to go on.\n")
 
 
 # --- --update -----------------------------------------------------------------------------------------------

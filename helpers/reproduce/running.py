@@ -7,10 +7,13 @@ are gone a second later. They write into a staging folder; only this process pub
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
+import ctypes
 import os
 import shutil
 import signal
+import sys
 import tempfile
 import threading
 import time
@@ -53,6 +56,7 @@ class Task:
     out: Path
 
 
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 #: The notebooks whose kernels run now, and whether they are being ended.
 _live: set[NotebookClient] = set()
 _ending = threading.Event()
@@ -72,33 +76,34 @@ def run_until_done(work: Coroutine) -> None:
             done.set()
 
     _ending.clear()
-    with _signals_interrupt():
+    with _signals_end_it():
         threading.Thread(target=run_it).start()  # beside the main thread, where nbclient would take the signals
-        try:
-            while not done.wait(0.2):
-                pass
-        except KeyboardInterrupt:
-            _ending.set()  # from here on none starts, and a notebook whose kernel has died is at its end
-            while not done.wait(0.1):
+        while not done.wait(0.1):
+            if _ending.is_set():  # from here on none starts, and a notebook whose kernel has died is at its end
                 for client in list(_live):
                     _kill(client)
-            raise
+    if _ending.is_set():
+        raise KeyboardInterrupt
     if error:
         raise error[0]
 
 
 def _kill(client: NotebookClient) -> None:
+    """End a kernel and what it has started; it leads a process group of its own."""
     process = getattr(getattr(client.km, "provisioner", None), "process", None)
-    if process is not None:
-        process.kill()
+    with contextlib.suppress(OSError):
+        if process is not None and hasattr(os, "killpg"):
+            os.killpg(process.pid, signal.SIGKILL)
+        elif process is not None:
+            process.kill()
 
 
 @contextlib.contextmanager
-def _signals_interrupt() -> Iterator[None]:
-    """SIGTERM and a closed terminal do what Ctrl-C does; after `nohup` a closed terminal does nothing."""
+def _signals_end_it() -> Iterator[None]:
+    """Ctrl-C, SIGTERM and a closed terminal are noted, however many come; after `nohup` the last does nothing."""
     main = threading.current_thread() is threading.main_thread()
-    signals = [getattr(signal, s) for s in ("SIGTERM", "SIGHUP") if main and hasattr(signal, s)]
-    before = {s: signal.signal(s, _interrupt) for s in signals if signal.getsignal(s) != signal.SIG_IGN}
+    signals = [getattr(signal, s) for s in ("SIGINT", "SIGTERM", "SIGHUP") if main and hasattr(signal, s)]
+    before = {s: signal.signal(s, lambda *_: _ending.set()) for s in signals if signal.getsignal(s) != signal.SIG_IGN}
     try:
         yield
     finally:
@@ -106,8 +111,9 @@ def _signals_interrupt() -> Iterator[None]:
             signal.signal(s, handler)
 
 
-def _interrupt(*_) -> None:
-    raise KeyboardInterrupt
+def _die_with_driver() -> None:
+    """In a kernel before it starts: Linux ends it with the driver's thread, also while it does not look itself yet."""
+    _LIBC.prctl(1, signal.SIGKILL)  # 1: PR_SET_PDEATHSIG
 
 
 async def run(task: Task, key: Callable[[bool], str]) -> None:
@@ -155,7 +161,8 @@ async def _execute(task: Task, staging: Path) -> nbformat.NotebookNode:
     name = task.notebook.path.name
     try:
         _live.add(client)
-        await client.async_execute(env=_environment(task.out, staging))
+        with_driver = {"preexec_fn": _die_with_driver} if _LIBC else {}
+        await client.async_execute(env=_environment(task.out, staging), **with_driver)
     except CellExecutionError as error:
         _store(notebook, seen := task.out / name)
         at = [i for i, c in enumerate(notebook.cells) if any(o.output_type == "error" for o in c.get("outputs", ()))]
@@ -170,6 +177,7 @@ async def _execute(task: Task, staging: Path) -> nbformat.NotebookNode:
         raise WorkbookError(f"{name}: its kernel does not start ({str(error).rstrip('.')}).") from None
     finally:
         _live.discard(client)
+        atexit.unregister(client._cleanup_kernel)  # which nbclient leaves there where a kernel does not start
     canonical(notebook)
     return notebook
 
