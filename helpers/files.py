@@ -25,6 +25,20 @@ def load_json(path: str | Path) -> Any:
         raise WorkbookError(f"{path}: is not valid JSON ({error}).") from None
 
 
+def load_annolist(path: Path, simplify_cells: bool = False) -> Any:
+    """The annolist of a MATLAB file; simplify_cells as in scipy's loadmat. Raises WorkbookError as `load_json` does."""
+    from scipy.io import loadmat
+
+    try:
+        return loadmat(path, simplify_cells=simplify_cells)["annolist"]
+    except OSError as error:
+        raise WorkbookError(f"{path}: cannot be read ({error.strerror}).") from None
+    except KeyError:
+        raise WorkbookError(f"{path}: annolist is missing.") from None
+    except Exception as error:  # scipy raises many kinds for a damaged file
+        raise WorkbookError(f"{path}: is not a valid MATLAB file ({error}).") from None
+
+
 def write_atomically(path: str | Path, content: bytes) -> None:
     """Write a file whole or not at all: a temporary beside it is renamed when complete.
 

@@ -13,7 +13,7 @@ import numpy as np
 from helpers import WorkbookError
 from helpers.datasets import find, missing
 from helpers.datasets.images import ImageFiles, image_size
-from helpers.files import load_json
+from helpers.files import load_annolist, load_json
 from helpers.heads import BONN_HEAD, HEAD_SHARE, head_sizes
 from helpers.people import BOX_MARGIN, People, Video, extent_boxes, nobody, people
 from helpers.skeleton import INDEX, MPII, N_JOINTS, coco_to_posetrack
@@ -39,21 +39,8 @@ def read_bonn(folder: str | Path, split: str = "all") -> list[Video]:
     videos = []
     for name in FOLDERS[split]:
         path = folder / "annolist" / name / "annolist.mat"
-        videos += [_video(folder, path, entry) for entry in _entries(path)]
+        videos += [_video(folder, path, entry) for entry in load_annolist(path).ravel()]
     return videos
-
-
-def _entries(path: Path) -> np.ndarray:
-    from scipy.io import loadmat
-
-    try:
-        return loadmat(path)["annolist"].ravel()
-    except OSError as error:
-        raise WorkbookError(f"{path}: cannot be read ({error.strerror}).") from None
-    except KeyError:
-        raise WorkbookError(f"{path}: annolist is missing.") from None
-    except Exception as error:  # scipy raises many kinds for a damaged file
-        raise WorkbookError(f"{path}: is not a valid MATLAB file ({error}).") from None
 
 
 def _video(folder: Path, path: Path, entry) -> Video:

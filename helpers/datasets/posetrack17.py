@@ -9,6 +9,7 @@ import numpy as np
 from helpers import WorkbookError
 from helpers.datasets.posetrack18 import is_finite, objects_of
 from helpers.datasets.posetrack_common import labelled_frames, make_video
+from helpers.files import load_annolist
 from helpers.heads import HEAD_SHARE
 from helpers.people import BOX_MARGIN, People, Video, extent_boxes, nobody, people
 from helpers.skeleton import N_JOINTS
@@ -121,17 +122,7 @@ def _ignore17(where, entry) -> list[np.ndarray]:
 
 def load_mat(path: Path) -> list[dict]:
     """The annolist of a MATLAB file as JSON would have it. Raises WorkbookError."""
-    from scipy.io import loadmat
-
-    try:
-        content = loadmat(path, simplify_cells=True)
-    except OSError as error:
-        raise WorkbookError(f"{path}: cannot be read ({error.strerror}).") from None
-    except Exception as error:  # scipy raises many kinds for a damaged file
-        raise WorkbookError(f"{path}: is not a valid MATLAB file ({error}).") from None
-    if "annolist" not in content:
-        raise WorkbookError(f"{path}: annolist is missing.")
-    return _many(_plain(content["annolist"]))
+    return _many(_plain(load_annolist(path, simplify_cells=True)))
 
 
 def _plain(value):

@@ -68,11 +68,11 @@ def video18(path: Path, content: dict, root: Path | None, max_track: int | None)
                 f"{path}: annotations[{k}].category_id {a['category_id']!r} is unknown; "
                 f"the only category is person, {category!r}."
             )
-    try:
-        frame = [index[a["image_id"]] for a in annotations]
-    except (KeyError, TypeError):
-        raise WorkbookError(_unknown_image(path, annotations, index)) from None
-    persons = _persons18(path, annotations, np.array(frame, int), names)
+    of = _column(path, annotations, "annotations", "image_id", int)
+    for k, image in enumerate(of):
+        if image not in index:
+            raise WorkbookError(f"{path}: annotations[{k}].image_id {image} is not the id of any image.")
+    persons = _persons18(path, annotations, np.array([index[image] for image in of], int), names)
     labelled = labelled_frames(f"{path}: images", [image.get("is_labeled") for image in images], persons)
     return make_video(
         path, root, file_names, labelled, persons, _ignore18(path, images), _size(path, images[0]), max_track
@@ -95,14 +95,6 @@ def _column(path, items, parent, field, kind) -> list:
         what = "is missing" if field not in items[k] else f"is {values[k]!r}"
         raise WorkbookError(f"{path}: {parent}[{k}].{field} {what}; {kind.__name__} is needed.")
     return values
-
-
-def _unknown_image(path, annotations, index) -> str:
-    for k, a in enumerate(annotations):
-        value = a.get("image_id")
-        if type(value) is not int or value not in index:
-            return f"{path}: annotations[{k}].image_id {value!r} is not the id of any image."
-    raise AssertionError("unreachable")
 
 
 def _categories(path, categories) -> tuple[tuple[str, ...], object]:

@@ -43,12 +43,9 @@ def write_posetrack18(
         written.append(folder / f"{video.name}.json")
         write_atomically(written[-1], json.dumps(content, allow_nan=False).encode())
         if write_images:
-            _write_images(_write_root(folder), video, names)
+            root = folder.parent.parent if folder.parent.name == "annotations" else folder
+            _write_images(root, video, names)
     return written
-
-
-def _write_root(folder: Path) -> Path:
-    return folder.parent.parent if folder.parent.name == "annotations" else folder
 
 
 def _file_names(folder: Path, video: Video) -> tuple[str, ...]:

@@ -52,15 +52,9 @@ def _lists(path: Path) -> list:
 def _video(folder, number, xy_in, xy_out, masks_in, masks_out, frames) -> Video:
     where = f"{folder}: posetrack_valid video {number}"
     k = len(SOMOF)
-    xy = np.concatenate(
-        [_array(where, "in", xy_in, FRAMES_IN, 2 * k), _array(where, "out", xy_out, FRAMES_OUT, 2 * k)], 1
-    )
-    mask = (
-        np.concatenate(
-            [_array(where, "masks_in", masks_in, FRAMES_IN, k), _array(where, "masks_out", masks_out, FRAMES_OUT, k)], 1
-        )
-        > 0
-    )
+    xy = np.hstack([_array(where, "in", xy_in, FRAMES_IN, 2 * k), _array(where, "out", xy_out, FRAMES_OUT, 2 * k)])
+    masks = ("masks_in", masks_in, FRAMES_IN), ("masks_out", masks_out, FRAMES_OUT)
+    mask = np.hstack([_array(where, *of, k) for of in masks]) > 0
     # frame by frame, and within a frame in the order of the rows
     frame, row = np.nonzero(mask.any(-1).T)
     xy, present = convert(xy.reshape(*mask.shape, 2)[row, frame], mask[row, frame], SOMOF)

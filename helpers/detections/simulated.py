@@ -104,7 +104,9 @@ def _predict(rng: np.random.Generator, seen: People, truth: People, noise: Detec
     xy, off = _swap(rng, xy, off, seen, truth, noise)
     known = truth.present.any(0)  # a data set without noses has no nose to guess
     guess = ~seen.present & known & (rng.random((n, N_JOINTS)) < noise.guessed)
-    xy = np.where(guess[..., None], _guesses(rng, seen), xy)
+    low, size = seen.box[:, None, :2], (seen.box[:, 2:] - seen.box[:, :2])[:, None]
+    guesses = low + size * (_TEMPLATE + rng.normal(0, 0.06, (n, N_JOINTS, 2)))
+    xy = np.where(guess[..., None], guesses, xy)
     own = 0.92 - 0.55 * off + rng.normal(0, 0.13, (n, N_JOINTS))
     score = np.where(guess, rng.normal(0.42, 0.16, (n, N_JOINTS)), own)
     present = seen.present | guess
@@ -132,11 +134,6 @@ def _swap(
         xy[here] += np.where(taken[..., None], shift, 0.0)
         off[here] *= np.where(taken, 0.4, 1.0)  # a neighbour's joint looks as good as one's own
     return xy, off
-
-
-def _guesses(rng: np.random.Generator, seen: People) -> np.ndarray:
-    low, size = seen.box[:, None, :2], (seen.box[:, 2:] - seen.box[:, :2])[:, None]
-    return low + size * (_TEMPLATE + rng.normal(0, 0.06, (len(seen), N_JOINTS, 2)))
 
 
 def _false_alarms(rng: np.random.Generator, truth: People, video: Video, noise: DetectorNoise) -> People:

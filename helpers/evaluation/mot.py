@@ -12,7 +12,7 @@ from itertools import pairwise
 import numpy as np
 
 from helpers.evaluation.assignment import linear_sum_assignment
-from helpers.evaluation.pairs import PCKH_THRESHOLD, Pairs, pair_up
+from helpers.evaluation.pairs import PCKH_THRESHOLD, Pairs, pair_up, ranges
 from helpers.people import People, Video
 from helpers.skeleton import N_JOINTS
 
@@ -119,7 +119,7 @@ class _Grids:
         p, frames = self.pairs, self.frames[t]
         ids, present, slots = [], [], []
         for side, people in enumerate((p.truth, p.predicted)):
-            rows, owner = _ranges(self.start[side][frames], self.start[side][frames + 1])
+            rows, owner = ranges(self.start[side][frames], self.start[side][frames + 1])
             size = int((self.start[side][frames + 1] - self.start[side][frames]).max(initial=0))
             grid_ids, grid_present = np.full((len(frames), size), -1), np.zeros((len(frames), size, N_JOINTS), bool)
             grid_ids[owner, self.slot[side][rows]] = self.ids[side][rows]
@@ -127,17 +127,10 @@ class _Grids:
             ids.append(grid_ids)
             present.append(grid_present)
             slots.append(size)
-        rows, owner = _ranges(self.pair_start[frames], self.pair_start[frames + 1])
+        rows, owner = ranges(self.pair_start[frames], self.pair_start[frames + 1])
         distance = np.full((len(frames), *slots, N_JOINTS), np.inf)
         distance[owner, self.slot[0][p.truth_row[rows]], self.slot[1][p.predicted_row[rows]]] = p.distance[rows]
         return p.video[frames], ids[0], ids[1], present[0], present[1], distance
-
-
-def _ranges(start, stop) -> tuple[np.ndarray, np.ndarray]:
-    """The integers of all [start, stop) joined, and which range each belongs to."""
-    size = stop - start
-    owner = np.repeat(np.arange(len(start)), size)
-    return np.arange(len(owner)) - np.repeat(np.cumsum(size) - size, size) + start[owner], owner
 
 
 def pair_key(group: np.ndarray, ids: np.ndarray) -> np.ndarray:

@@ -154,10 +154,15 @@ def strictly_inside(points: ArrayLike, polygon: ArrayLike) -> np.ndarray:
 def _same_frame(first: np.ndarray, second: np.ndarray, n_frames: int) -> tuple[np.ndarray, np.ndarray]:
     """All index pairs (i, j) with first[i] == second[j], both sorted; ordered by i, then j."""
     start = np.searchsorted(second, np.arange(n_frames + 1))
-    size = (start[1:] - start[:-1])[first] if len(first) else np.zeros(0, int)
-    i = np.repeat(np.arange(len(first)), size)
-    offset = np.arange(len(i)) - np.repeat(np.cumsum(size) - size, size)
-    return i, np.repeat(start[first], size) + offset if len(first) else i
+    j, i = ranges(start[first], start[first + 1])
+    return i, j
+
+
+def ranges(start: np.ndarray, stop: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The integers of all [start, stop) joined, and which range each belongs to."""
+    size = stop - start
+    owner = np.repeat(np.arange(len(start)), size)
+    return np.arange(len(owner)) - np.repeat(np.cumsum(size) - size, size) + start[owner], owner
 
 
 def _distances(truth: People, predicted: People) -> np.ndarray:

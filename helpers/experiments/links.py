@@ -7,6 +7,7 @@ paired: both sides see the same videos, seeds and detections.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -22,14 +23,9 @@ LEAST_JOINTS = 3
 def thin(video: Video, gap: int) -> Video:
     """Every gap-th frame of a video, from the first on, without its pixels; 1 keeps all frames."""
     kept = video.people[video.people.frame % gap == 0]
-    return Video(
-        video.name,
-        video.size,
-        video.labelled[::gap],
-        kept.replace(frame=kept.frame // gap),
-        ignore=video.ignore[::gap],
-        files=video.files[::gap],
-    )
+    kept = kept.replace(frame=kept.frame // gap)
+    rest = {"labelled": video.labelled[::gap], "ignore": video.ignore[::gap], "files": video.files[::gap]}
+    return replace(video, people=kept, frames=None, **rest)
 
 
 def labelled_alone(video: Video, found: People) -> tuple[Video, People]:

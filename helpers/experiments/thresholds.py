@@ -219,10 +219,6 @@ class Chosen:
     keypoints: tuple[float, ...] = KEYTRACK
 
 
-def _steps(values: Sequence[float]) -> np.ndarray:
-    return np.diff(np.asarray(values, float))
-
-
 def _keypoint_rows(sweep: Sweep, chosen: Chosen) -> list[Runs]:
     return [sweep.at(chosen.person, joint) for joint in chosen.keypoints]
 
@@ -267,13 +263,13 @@ def moved_per_switch(rows: Sequence[Runs], v: Weights = None, s: Weights = None)
 
 #: Claim: (sweep, chosen, video weights, seed weights) → what data/papers says is measured.
 MEASURES = {
-    "PT-C4": lambda w, c, v, s: _steps([w.at(t).mota(v, s) for t in BOX]).min(),
-    "PT-C5": lambda w, c, v, s: -_steps([w.at(t).ap(v, s) for t in BOX[1:]]).max(),
+    "PT-C4": lambda w, c, v, s: np.diff([w.at(t).mota(v, s) for t in BOX]).min(),
+    "PT-C5": lambda w, c, v, s: -np.diff([w.at(t).ap(v, s) for t in BOX[1:]]).max(),
     "PT-C11": lambda w, c, v, s: drop_balance(*_dropping(w, c), v, s),
     "PT-C12": lambda w, c, v, s: ends_gain_most(*_dropping(w, c), v, s),
-    "DT-C1": lambda w, c, v, s: _steps([w.at(t, c.joint).mota(v, s) for t in (0.0, 0.5, 0.95)]).min(),
+    "DT-C1": lambda w, c, v, s: np.diff([w.at(t, c.joint).mota(v, s) for t in (0.0, 0.5, 0.95)]).min(),
     "DT-C2": lambda w, c, v, s: w.at(0.0, c.joint).ap(v, s) - w.at(0.95, c.joint).ap(v, s),
-    "KT-C11": lambda w, c, v, s: -_steps([r.ap(v, s, "joint") for r in _keypoint_rows(w, c)]).max(),
+    "KT-C11": lambda w, c, v, s: -np.diff([r.ap(v, s, "joint") for r in _keypoint_rows(w, c)]).max(),
     "KT-C12": lambda w, c, v, s: inner_maximum([r.mota(v, s) for r in _keypoint_rows(w, c)]),
     "KT-C13": lambda w, c, v, s: moved_per_switch(_keypoint_rows(w, c), v, s),
     "O-25": lambda w, c, v, s: w.at(c.person).ap(v, s) - w.at(c.person, c.joint).ap(v, s),

@@ -75,8 +75,8 @@ def _difference(answer, expected) -> str:
         return f"expected {_short(expected)}, got {_short(answer)}, which is not numbers"
     if given.shape != expected.shape:
         return f"expected {_short(expected)} of shape {expected.shape}, got {_short(given)} of shape {given.shape}"
-    exact = given.dtype.kind != "f" and expected.dtype.kind != "f"
-    if not (np.array_equal(given, expected) if exact else np.allclose(given, expected, 1e-6, 1e-6, equal_nan=True)):
+    tolerance = 1e-6 if "f" in given.dtype.kind + expected.dtype.kind else 0
+    if not np.allclose(given, expected, rtol=tolerance, atol=tolerance, equal_nan=True):
         return f"expected {_short(expected)}, got {_short(given)}"
     return ""
 

@@ -101,31 +101,12 @@ def _low_pass(x: np.ndarray, width: int) -> np.ndarray:
     return (total[:, width:] - total[:, :-width]) / width
 
 
-_ANGLES = (
-    "hip_r",
-    "hip_l",
-    "knee_r",
-    "knee_l",
-    "arm_r",
-    "arm_l",
-    "elbow_r",
-    "elbow_l",
-    "out_r",
-    "out_l",
-    "lean",
-    "sway",
-    "nod",
-    "jump",
-    "spread",
-)
-
-
 def _gait(speed, travelled, start) -> dict[str, np.ndarray]:
     """Legs and arms swing with the distance travelled, so that feet do not skate."""
     run = np.clip((speed - 1.6) / (RUN_SPEED - 1.6 + 0.6), 0, 1)
     walk = np.clip(speed / 0.6, 0, 1)
     phase = 2 * np.pi * travelled / (WALK_STRIDE + run * (RUN_STRIDE - WALK_STRIDE)) + start
-    swing, a = np.sin(phase), {k: np.zeros_like(speed) for k in _ANGLES}
+    swing, a = np.sin(phase), {"spread": np.zeros_like(speed)}
     reach = walk * (0.42 + 0.35 * run)
     a["hip_r"], a["hip_l"] = reach * swing + 0.15 * run, -reach * swing + 0.15 * run
     lift = walk * (0.55 + 0.9 * run)
@@ -144,28 +125,13 @@ def _act(a: dict, people: Choreography, on: np.ndarray, time: np.ndarray) -> Non
     """Lay the action over the gait, weighted by how far it is switched on."""
     beat = 2 * np.pi * people.beat[:, None] * time + people.start[:, None]
     s, c, up = np.sin(beat), np.cos(beat), 0.5 - 0.5 * np.cos(beat)
+    # An angle without a side is that of both sides.
     poses = {
         "crouch": dict(
-            hip_r=1.5 * up,
-            hip_l=1.4 * up,
-            knee_r=2.1 * up,
-            knee_l=2.0 * up,
-            lean=0.6 * up,
-            arm_r=0.7 * up,
-            arm_l=0.7 * up,
-            elbow_r=0.5 + 0 * s,
-            elbow_l=0.5 + 0 * s,
+            hip_r=1.5 * up, hip_l=1.4 * up, knee_r=2.1 * up, knee_l=2.0 * up, lean=0.6 * up, arm=0.7 * up, elbow=0.5
         ),
         "jump": dict(
-            hip_r=0.7 * (1 - up),
-            hip_l=0.7 * (1 - up),
-            knee_r=1.2 * (1 - up),
-            knee_l=1.2 * (1 - up),
-            jump=0.45 * np.clip(s, 0, 1) ** 2,
-            arm_r=2.2 * up,
-            arm_l=2.2 * up,
-            elbow_r=0.3 + 0 * s,
-            elbow_l=0.3 + 0 * s,
+            hip=0.7 * (1 - up), knee=1.2 * (1 - up), jump=0.45 * np.clip(s, 0, 1) ** 2, arm=2.2 * up, elbow=0.3
         ),
         "wave": dict(out_r=2.3 + 0.25 * s, elbow_r=0.5 + 0.5 * s, arm_l=0.1 * c),
         "dance": dict(
@@ -178,13 +144,14 @@ def _act(a: dict, people: Choreography, on: np.ndarray, time: np.ndarray) -> Non
             knee_r=0.9 * np.clip(s, 0, 1),
             knee_l=0.9 * np.clip(-s, 0, 1),
             sway=0.22 * c,
-            spread=0.18 + 0 * s,
+            spread=0.18,
         ),
     }
     for name, pose in poses.items():
         weight = on * (people.action == ACTIONS.index(name))[:, None]
         for angle, value in pose.items():
-            a[angle] = (1 - weight) * a[angle] + weight * value
+            for name in (angle,) if angle in a else (f"{angle}_r", f"{angle}_l"):
+                a[name] = (1 - weight) * a[name] + weight * value
 
 
 def _kinematics(people: Choreography, place, heading, a) -> np.ndarray:
@@ -218,14 +185,8 @@ def _kinematics(people: Choreography, place, heading, a) -> np.ndarray:
         elbow = joint + LENGTHS["upper_arm"] * arm * swung(a[f"arm_{s}"], a[f"out_{s}"], side)
         bent = swung(a[f"arm_{s}"] + a[f"elbow_{s}"], a[f"out_{s}"] * 1.1, side)
         wrist = elbow + LENGTHS["forearm"] * arm * bent
-        for part, value in (
-            ("hip", hip),
-            ("knee", knee),
-            ("ankle", ankle),
-            ("shoulder", joint),
-            ("elbow", elbow),
-            ("wrist", wrist),
-        ):
+        limbs = {"hip": hip, "knee": knee, "ankle": ankle, "shoulder": joint, "elbow": elbow, "wrist": wrist}
+        for part, value in limbs.items():
             out[..., INDEX[f"{name}_{part}"], :] = value
     look = np.cos(a["nod"])[..., None] * forward + np.sin(a["nod"])[..., None] * right
     bottom = neck + LENGTHS["neck"] * scale * spine
