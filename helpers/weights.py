@@ -20,22 +20,16 @@ from safetensors.torch import load as tensors_of
 from safetensors.torch import save as bytes_of
 from torch import nn
 
-from helpers import WorkbookError, artefacts, places
+from helpers import WorkbookError, artefacts
 from helpers.files import write_atomically
 
-FOLDER = places.WEIGHTS
 #: Half-precision numbers are pairs of bytes: their places are told apart, which packs them a sixth smaller.
 PACKING = [{"id": lzma.FILTER_LZMA2, "preset": 9, "lc": 0, "lp": 1, "pb": 1}]
 
 
 def spelled_out(config: dict) -> dict:
     """A configuration as plain JSON: {"network": SLIM, "start": "name", …}, frozen dataclasses as their fields."""
-    plain = {name: _plain(part) for name, part in config.items()}
-    return json.loads(json.dumps(plain, sort_keys=True))
-
-
-def _plain(part):
-    return asdict(part) if is_dataclass(part) and not isinstance(part, type) else part
+    return json.loads(json.dumps(config, sort_keys=True, default=asdict))
 
 
 def save(path: Path, model: nn.Module, config: dict, half: bool = True, **facts: object) -> Path:
@@ -76,7 +70,8 @@ def load(path: Path, model: nn.Module, config: dict) -> nn.Module:
         stored = json.loads(facts["configuration"])
     except (KeyError, ValueError):
         raise WorkbookError(f"{path}: the metadata's configuration is missing or no JSON.") from None
-    defaults = {name: _defaults(part) for name, part in config.items() if is_dataclass(part)}
+    parts = {name: fields(part) for name, part in config.items() if is_dataclass(part)}
+    defaults = {name: {f.name: f.default for f in part if f.default is not MISSING} for name, part in parts.items()}
     different = _first_difference(stored, spelled_out(config), spelled_out(defaults))
     if different:
         field, has, wanted = different
@@ -100,11 +95,6 @@ def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
         return tensors_of(plain), header.get("__metadata__", {})
     except (SafetensorError, lzma.LZMAError, EOFError, ValueError, KeyError, AttributeError, MemoryError) as error:
         raise WorkbookError(f"{path}: is truncated or no weight file ({type(error).__name__}).") from None
-
-
-def _defaults(part) -> dict:
-    plain = {f.name: f.default for f in fields(part) if f.default is not MISSING}
-    return {name: _plain(value) for name, value in plain.items()}
 
 
 def _first_difference(stored, wanted, defaults, name: str = "") -> tuple[str, object, object] | None:

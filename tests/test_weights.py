@@ -15,7 +15,7 @@ from safetensors.torch import load as tensors
 from safetensors.torch import save as bytes_of
 from torch import nn
 
-from helpers import WorkbookError, artefacts, files, making, puppets, training, weights
+from helpers import WorkbookError, artefacts, files, making, places, puppets, training, weights
 from helpers.detections import predicting, stored
 from helpers.nets import keypoint_rcnn, resnet, track_lstm, tubes
 from helpers.nets.registry import NETWORKS, module_of
@@ -440,7 +440,7 @@ PREDICTIONS = [row for row in ROWS if row.kind == "predictions"]
 
 
 def test_every_file_has_a_row_and_every_row_a_file():
-    there = [path for folder in (weights.FOLDER, stored.FOLDER) for path in folder.iterdir()]
+    there = [path for folder in (places.WEIGHTS, places.PREDICTIONS) for path in folder.iterdir()]
     assert sorted(there) == sorted(row.path for row in ROWS) and len({row.id for row in ROWS}) == len(ROWS)
     assert sum(path.stat().st_size for path in there) < 30e6
 

@@ -18,12 +18,11 @@ from pathlib import Path
 
 import numpy as np
 
-from helpers import WorkbookError, artefacts, places
+from helpers import WorkbookError, artefacts
 from helpers.files import write_atomically
 from helpers.people import People, concatenate, people
 from helpers.skeleton import N_JOINTS
 
-FOLDER = places.PREDICTIONS
 #: Steps of a pixel in which boxes are kept, of one in which scores are, and of one in which logits are.
 BOX_STEPS, SCORE_STEPS, LOGIT_STEPS = 32, 65535, 16
 #: No video has more frames, no box lies farther out in pixels.

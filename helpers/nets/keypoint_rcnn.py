@@ -35,7 +35,7 @@ from helpers.nets.rcnn_parts import (
 from helpers.nets.resnet import Body, BodyConfig
 from helpers.nets.rfcn import PositionSensitivePool, SplitScores
 from helpers.nets.sampling import Example, drawn, frames_of, image_tensor
-from helpers.people import People, Video, concatenate, nobody, people
+from helpers.people import People, Video, concatenate, people
 from helpers.skeleton import N_JOINTS
 
 HEADS = ("fpn", "c4", "rfcn")
@@ -163,17 +163,13 @@ def start_from(first: nn.Module | None, config: KeypointRcnnConfig) -> nn.Module
 
 
 def _box_parts(config, backbone, pool) -> dict:
+    parts = {"box_roi_pool": pool(output_size=BOX_ROI)}
     if config.head == "rfcn":
-        return dict(box_roi_pool=pool(output_size=BOX_ROI), box_head=nn.Identity(), box_predictor=SplitScores())
-    if config.head == "c4":
-        head = StageHead(config.body, backbone.out_channels)
-        return dict(
-            box_roi_pool=pool(output_size=BOX_ROI), box_head=head, box_predictor=FastRCNNPredictor(head.out_channels, 2)
-        )
-    head = TwoMLPHead(backbone.out_channels * BOX_ROI**2, config.box_width)
-    return dict(
-        box_roi_pool=pool(output_size=BOX_ROI), box_head=head, box_predictor=FastRCNNPredictor(config.box_width, 2)
-    )
+        return parts | {"box_head": nn.Identity(), "box_predictor": SplitScores()}
+    stage = StageHead(config.body, backbone.out_channels) if config.head == "c4" else None
+    head = stage or TwoMLPHead(backbone.out_channels * BOX_ROI**2, config.box_width)
+    width = stage.out_channels if stage else config.box_width
+    return parts | {"box_head": head, "box_predictor": FastRCNNPredictor(width, 2)}
 
 
 def target(truth: People, size: tuple[int, int]) -> dict[str, torch.Tensor]:
@@ -333,11 +329,8 @@ def heatmaps(model: nn.Module, features: dict, boxes: list[torch.Tensor], sizes:
 
 def as_people(frame: int, found: Detection) -> People:
     """One frame's detections as People, joint_score = logit; no joints without a keypoint head."""
-    n = len(found.boxes)
-    if n == 0:
-        return nobody()
     joints = dict(xy=found.xy, joint_score=found.logit) if found.xy.shape[1] else {}
-    return people(frame=np.full(n, frame), box=found.boxes, score=found.score, **joints)
+    return people(frame=np.full(len(found.boxes), frame), box=found.boxes, score=found.score, **joints)
 
 
 def detect(

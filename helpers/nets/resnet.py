@@ -90,7 +90,8 @@ class Body(nn.Module):
             into = config.width * 2**s * block.expansion
             self.out_channels.append(into)
         self.stages = config.stages
-        _initialise(self)
+        for conv in [m for m in self.modules() if isinstance(m, nn.Conv2d)]:
+            nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
         if config.deformable:
             _deform(getattr(self, f"layer{config.stages}"))
 
@@ -112,12 +113,6 @@ def make_stage(block, into: int, planes: int, repeat: int, stride: int) -> nn.Se
         blocks.append(block(into, planes, stride if i == 0 else 1, shortcut))
         into = out
     return nn.Sequential(*blocks)
-
-
-def _initialise(module: nn.Module) -> None:
-    for m in module.modules():
-        if isinstance(m, nn.Conv2d):
-            nn.init.kaiming_normal_(m.weight, mode="fan_out", nonlinearity="relu")
 
 
 def _deform(stage: nn.Sequential) -> None:

@@ -31,7 +31,7 @@ from helpers.nets.sampling import Example, drawn, frames_of, image_tensor
 from helpers.nets.tube_geometry import clip_tubes, tube_align, tube_nms, tube_target
 from helpers.nets.tube_geometry import tube_iou as tube_iou
 from helpers.nets.tube_heads import TubeHead, classification, decode, encode, inside, labels
-from helpers.people import People, Video, concatenate, nobody, people
+from helpers.people import People, Video, concatenate, people
 from helpers.skeleton import N_JOINTS
 
 MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
@@ -380,18 +380,7 @@ def detect(
     for start in range(0, len(numbers), batch):
         some = numbers[start : start + batch]
         for t, found in zip(some, look(model, [windows[t] for t in some], score_floor, centre_only=True), strict=True):
-            parts.append(_centre(t, found, model.config.frames // 2))
+            frame, box = np.full(len(found.score), t), found.tubes[:, model.config.frames // 2]
+            joints = {"xy": found.xy[:, 0], "joint_score": found.logit[:, 0]}
+            parts.append(people(frame=frame, box=box, score=found.score, **joints))
     return concatenate(parts)
-
-
-def _centre(frame: int, found: TubeDetection, middle: int) -> People:
-    n = len(found.score)
-    if n == 0:
-        return nobody()
-    return people(
-        frame=np.full(n, frame),
-        box=found.tubes[:, middle],
-        score=found.score,
-        xy=found.xy[:, 0],
-        joint_score=found.logit[:, 0],
-    )
