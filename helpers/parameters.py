@@ -26,6 +26,13 @@ def checked(
     return profile, dataset, _seeds(seeds, allowed_seeds)
 
 
+def checked_budget(budget) -> int | None:
+    """A number of training steps, or None for all of them. Raises WorkbookError for anything else."""
+    if budget is not None and (type(budget) is not int or budget < 1):  # type, since True is an int too
+        raise WorkbookError(f"budget {reprlib.repr(budget)}: must be a whole number of steps from 1 on, or None.")
+    return budget
+
+
 def _seeds(seeds, allowed: Collection[int] | None) -> list[int]:
     found = _from_text(seeds)
     if (

@@ -19,7 +19,9 @@ from helpers.reproduce import comparing, keys, running
 from helpers.reproduce.workbook import Workbook, read_notebook
 
 ROOT = Path(__file__).resolve().parent.parent
-PARAMETERS = 'profile = "laptop"  # laptop or gpu\ndataset = "puppets"  # any\nseeds = [0]  # any\nrate = 0.5'
+PARAMETERS = (
+    'profile = "laptop"  # laptop or gpu\ndataset = "puppets"  # any\nseeds = [0]  # any\nrate = 0.5\nbudget = None'
+)
 #: Writes a table that shows the parameters, and a record with one result per data set.
 WRITE = """import os, pathlib, json
 out = pathlib.Path(os.environ["POSE_WORKBOOK_OUT"])
@@ -401,7 +403,7 @@ def test_a_run_writes_to_build_alone_and_goes_on_where_it_ended(book, capsys):
     assert ran(capsys) == ["01_one", "02_two"]
     run(book, "02", extra={"seeds": [7]})
     assert ran(capsys) == ["02_two"]
-    assert (book.build / "seeds=_7_" / "figures" / "02_count.csv").read_text() == ",data,MOTA\n0,puppets,8.5\n"
+    assert next(book.build.glob("seeds=_7_-*/figures/02_count.csv")).read_text() == ",data,MOTA\n0,puppets,8.5\n"
     run(book)
     assert ran(capsys) == []
 
@@ -485,6 +487,7 @@ def test_damaged_notebooks_and_two_of_one_number_are_named_and_the_others_run(bo
         (dict(extra={"dataset": "posetrack18"}), "posetrack18: not found"),
         (dict(extra={"sedes": [1]}), "sedes"),
         *((dict(extra={"seeds": s}), "seeds") for s in (3, [], [-1], None, ["a"], "[1", {1, 2}, [0, 0])),
+        *((dict(extra={"budget": b}), "budget") for b in ("abc", -1, 0, True, [1], 1.5)),
         (dict(extra={"rate": "fast"}), "rate = 'fast'"),
         (dict(extra={"rate": True}), "rate = True"),
         (dict(jobs=0), "--jobs 0"),
@@ -497,6 +500,24 @@ def test_bad_requests_are_refused_before_anything_runs(book, arguments, names):
     with pytest.raises(WorkbookError, match=names):
         reproduce.reproduce(**arguments, book=book)
     assert not book.build.exists()
+
+
+def test_update_refuses_other_defaults_and_a_data_folder_that_is_not_there(book, monkeypatch):
+    path = write(book, "02_two", counting("02"))
+    path.write_text(path.read_text().replace('profile = \\"laptop', 'profile = \\"gpu'))
+    with pytest.raises(WorkbookError, match="02_two.ipynb: its own defaults are not profile = 'laptop'"):
+        run(book, update=True)
+    monkeypatch.setenv("POSE_WORKBOOK_DATA", "/nowhere")
+    with pytest.raises(WorkbookError, match="POSE_WORKBOOK_DATA: .*nowhere is no folder"):
+        run(book, "01", update=True)
+    assert not book.build.exists()
+
+
+def test_parameters_that_look_alike_have_folders_of_their_own(book):
+    texts = ["a b", "a/b", "a" * 200, "a" * 201]
+    folders = [reproduce._Run(book, reproduce.DEFAULTS | {"x": text}, 1, False).out for text in texts]
+    assert len(set(folders)) == 4 and {f.parent for f in folders} == {book.build}
+    assert reproduce._Run(book, reproduce.DEFAULTS | {"profile": "gpu"}, 1, False).out == book.build / "profile=gpu"
 
 
 def test_without_notebooks_there_is_nothing_to_run(tmp_path):

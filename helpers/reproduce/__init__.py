@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import os
 import re
 import shutil
@@ -22,7 +23,7 @@ from tqdm import tqdm
 from helpers import WorkbookError, datasets, ledger
 from helpers.datasets import bonn
 from helpers.files import load_json
-from helpers.parameters import checked
+from helpers.parameters import checked, checked_budget
 from helpers.reproduce import comparing, keys, publishing, running
 from helpers.reproduce.running import canonical  # noqa: F401
 from helpers.reproduce.workbook import Notebook, Workbook, read_notebook
@@ -67,11 +68,27 @@ def reproduce(
         )
     run = _Run(book, asked, jobs, fresh)
     run.read(dict.fromkeys(paths))
+    if update:
+        _check_update(run.notebooks.values())
     book.build.mkdir(exist_ok=True)
     with _one_run_at_a_time(book):
         for left in book.build.glob("staging-*"):  # of a run that was killed
             shutil.rmtree(left, ignore_errors=True)
         return run.all(update)
+
+
+def _check_update(notebooks: Iterable[Notebook]) -> None:
+    """Refuse to publish notebooks with other defaults than the driver's, or a warning that names a private folder."""
+    for notebook in notebooks:
+        if other := _injected(notebook, DEFAULTS):
+            wanted = " and ".join(f"{k} = {v!r}" for k, v in other.items())
+            raise WorkbookError(
+                f"{notebook.path.name}: its own defaults are not {wanted}, with which --update runs it; "
+                "change them in its parameters cell."
+            )
+    for folder in datasets.data_folders():
+        if not folder.is_dir():
+            raise WorkbookError(f"POSE_WORKBOOK_DATA: {folder} is no folder; --update would publish a warning of it.")
 
 
 def all_notebooks() -> list[Path]:
@@ -120,13 +137,17 @@ class _Run:
 
     def __post_init__(self) -> None:
         others = [f"{k}={v}" for k, v in self.asked.items() if DEFAULTS.get(k) != v]
-        self.out = self.book.build / re.sub(r"[^\w=,.-]+", "_", ",".join(others))[:100]
+        name = re.sub(r"[^\w=,.-]+", "_", whole := ",".join(others))[:100]
+        if name != whole:  # so that what only looks alike has another folder
+            name += f"-{hashlib.sha256(whole.encode()).hexdigest()[:8]}"
+        self.out = self.book.build / name
         self.compared = not others
         self.missing = missing_here(str(self.asked["dataset"]))
 
     def read(self, paths: Iterable[Path]) -> None:
         """Read the notebooks and check the parameters for each; a damaged one has failed, the others still run."""
         checked(self.asked["profile"], self.asked["dataset"], self.asked.get("seeds", [0]))
+        checked_budget(self.asked.get("budget"))
         for path in paths:
             try:
                 self.notebooks[path.stem] = read_notebook(path)

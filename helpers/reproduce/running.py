@@ -21,6 +21,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from jupyter_client import AsyncKernelManager
@@ -56,7 +57,7 @@ class Task:
     out: Path
 
 
-_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+_LIBC: Any = ctypes.CDLL(None) if sys.platform == "linux" else None
 #: The notebooks whose kernels run now, and whether they are being ended.
 _live: set[NotebookClient] = set()
 _ending = threading.Event()
