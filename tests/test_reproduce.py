@@ -676,6 +676,23 @@ def test_update_publishes_of_other_notebooks_only_what_is_current(book):
     assert '"estimate": 0.2' in (book.build / "ledger.json").read_text()
 
 
+def test_a_cell_whose_code_has_changed_does_not_keep_the_outputs_of_the_old_code(book, monkeypatch):
+    def git(*arguments):
+        subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b", *arguments], cwd=book.root, check=True)
+
+    path = write(book, "05_real", counting("05"), "somof = 1\nprint('old', somof)", "print('same', somof)")
+    run(book, "05", update=True)
+    path.write_text(path.read_text().replace("same 1", "with data 1"))
+    git("init", "-q")
+    git("add", ".")
+    git("commit", "-q", "-m", "with data")
+    path.write_text(path.read_text().replace("print('old'", "print('new'"))
+    monkeypatch.setattr(reproduce, "missing_here", lambda _: ["somof"])
+    assert run(book, "05", update=True) == 0
+    text = path.read_text()
+    assert "new 1" in text and "old 1" not in text and "with data 1" in text
+
+
 @pytest.mark.parametrize("fault", ["no markers", "no file", "no room"])
 def test_what_cannot_be_published_is_one_sentence_and_nothing_changes(book, capsys, monkeypatch, fault):
     readme = book.root / "README.md"

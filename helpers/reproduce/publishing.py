@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
+import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -99,10 +100,10 @@ def _publish_outputs(out: Path, notebook: Notebook, missing: list[str]) -> int:
     """Put the outputs of the executed notebook into the committed one; returns how many cells keep theirs."""
     executed = nbformat.reads((out / notebook.path.name).read_text(encoding="utf-8"), as_version=4)
     fresh = [cell for cell in executed.cells if cell.cell_type == "code"]
-    content, kept = notebook.content, 0
+    content, kept, edited = notebook.content, 0, _edited(notebook)
     own = (cell for cell in content.cells if cell.cell_type == "code")
     for cell, new, real in zip(own, fresh, notebook.on_real_data, strict=True):
-        if missing and real and cell.outputs:
+        if missing and real and cell.outputs and cell.id not in edited:
             kept += cell.outputs != new.outputs
         else:
             cell.outputs = new.outputs
@@ -110,6 +111,17 @@ def _publish_outputs(out: Path, notebook: Notebook, missing: list[str]) -> int:
     running.canonical(content)
     _write(notebook.path, (nbformat.writes(content) + "\n").encode())
     return kept
+
+
+def _edited(notebook: Notebook) -> set[str]:
+    """Ids of cells with other code than in git's last commit: the outputs that they still hold are of that code."""
+    name = f"HEAD:./{notebook.path.name}"
+    try:
+        shown = subprocess.run(["git", "show", name], cwd=notebook.path.parent, capture_output=True, check=True).stdout
+        before = {cell.id: cell.source for cell in nbformat.reads(shown.decode(), as_version=4).cells}
+    except (OSError, subprocess.CalledProcessError, ValueError, AttributeError):
+        return set()  # no git, no clone, or a notebook that is new in it
+    return {cell.id for cell in notebook.content.cells if before.get(cell.id, cell.source) != cell.source}
 
 
 def check(book: Workbook, out: Path) -> None:

@@ -24,11 +24,8 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-from jupyter_client import AsyncKernelManager
-from jupyter_client.kernelspec import KernelSpecManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
-from traitlets import default
 
 from helpers import WorkbookError, datasets, ledger
 from helpers.files import load_json, write_atomically
@@ -37,14 +34,6 @@ from helpers.reproduce.workbook import Notebook, Workbook
 
 #: Kernels warn about their transport on every start; only errors are of use here.
 _QUIET = ["--IPKernelApp.log_level=40"]
-
-
-class _ThisPython(AsyncKernelManager):
-    """Starts kernels with the Python that runs the driver, whichever lie on Jupyter's path."""
-
-    @default("kernel_spec_manager")
-    def _without_path(self) -> KernelSpecManager:
-        return KernelSpecManager(kernel_dirs=[])
 
 
 @dataclass(frozen=True)
@@ -151,7 +140,6 @@ async def _execute(task: Task, staging: Path) -> nbformat.NotebookNode:
         timeout=None,
         startup_timeout=300,
         kernel_name="python3",
-        kernel_manager_class=_ThisPython,
         record_timing=False,
         coalesce_streams=True,
         store_widget_state=False,
@@ -159,6 +147,8 @@ async def _execute(task: Task, staging: Path) -> nbformat.NotebookNode:
         extra_arguments=_QUIET,
         resources={"metadata": {"path": str(task.notebook.path.parent)}},
     )
+    # the Python that runs the driver, whichever lie on Jupyter's path
+    client.create_kernel_manager().kernel_spec_manager.kernel_dirs = []
     name = task.notebook.path.name
     try:
         _live.add(client)

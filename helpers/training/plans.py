@@ -9,6 +9,7 @@ import torch
 
 from helpers import WorkbookError
 from helpers.nets import inflate, keypoint_rcnn, track_lstm, tubes
+from helpers.parameters import checked_budget
 from helpers.training.loop import Recipe, Span
 
 
@@ -88,8 +89,7 @@ def scale(profile: str, budget: int | None = None) -> Scale:
     With a budget, and no GPU, the gpu profile runs in miniature on the processor. Raises
     WorkbookError for a budget that is no number of steps.
     """
-    if budget is not None and (type(budget) is not int or budget < 1):
-        raise WorkbookError(f"budget {budget!r}: must be a whole number of steps from 1 on, or None.")
+    checked_budget(budget)
     if profile != "gpu":
         return Scale(budget=None)
     here = budget is None or torch.cuda.is_available()
