@@ -61,7 +61,7 @@ def test_an_import_of_helpers_is_a_declared_package():
     direct = {Requirement(r).name for r in DIRECT} - {Requirement(r).name for r in EXTRAS["test"]}
     for file in (ROOT / "helpers").rglob("*.py"):
         modules = {module.split(".")[0] for module, _ in imported(file)} - sys.stdlib_module_names - {"helpers"}
-        assert {names.get(m, m) for m in modules} <= direct, file.name
+        assert {names.get(m, m.replace("_", "-")) for m in modules} <= direct, file.name
 
 
 def arrows(package):
