@@ -5,8 +5,6 @@ sentence each; 2: wrong usage; 130: interrupted. A command is a sub-parser and a
 imports what it needs when it runs, so `evaluate` starts without torch or Jupyter.
 """
 
-from __future__ import annotations
-
 import argparse
 import io
 import json

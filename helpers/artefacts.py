@@ -4,8 +4,6 @@ A row says how its file is made again (`python -m helpers train|predict ID`) and
 has. The names are written down; the configuration inside a weight file checks, it does not name.
 """
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import os

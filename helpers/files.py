@@ -4,8 +4,6 @@ Whatever is wrong with a file becomes one sentence (`WorkbookError`) that names 
 field. Notebook 01 opens its first clip through these.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

@@ -4,8 +4,6 @@ Everything compares N instances with M others at once and returns an (N, M) matr
 a matcher. Notebook 01 builds PCKh and OKS by hand, notebook 06 IoU and joint distances.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import ArrayLike
 

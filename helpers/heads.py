@@ -4,8 +4,6 @@ PCKh measures every distance in head sizes, 0.6 × the head box's diagonal. SoMo
 has no such boxes and 25 of Bonn's videos lack them, so the size is estimated; notebook 01 compares.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from helpers.people import People

@@ -4,8 +4,6 @@ Files come into build/; --update puts them in the place of those that ship and r
 SHA-256 in data/artefacts.yaml.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Where the driver wants figures, tables and records written."""
 
-from __future__ import annotations
-
 import io
 import os
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The three parameters that every notebook has: profile, dataset and seeds, checked before anything is computed."""
 
-from __future__ import annotations
-
 import json
 import reprlib
 from collections.abc import Collection

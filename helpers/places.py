@@ -4,8 +4,6 @@ In a clone these are the repository's. An installed copy brings the papers and t
 the committed notebooks along; whatever else it reads or writes lies below the current folder.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent

@@ -5,8 +5,6 @@ in the order of PoseTrack'17. The other formats are converted
 on reading and on writing. Notebook 01 draws the joint sets.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import ArrayLike
 

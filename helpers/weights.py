@@ -4,8 +4,6 @@ safetensors only, never pickle, packed by xz; configuration, data, seed, device 
 the file's metadata. Notebooks 03, 04 and 07 load theirs here and always evaluate again.
 """
 
-from __future__ import annotations
-
 import json
 import lzma
 from collections.abc import Callable

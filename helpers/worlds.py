@@ -1,7 +1,5 @@
 """Worlds by name, all through one door: `load(name, split)` gives Videos, of puppets or of a real data set."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

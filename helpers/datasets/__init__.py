@@ -4,8 +4,6 @@ Real data sets are looked for in $POSE_WORKBOOK_DATA, or else in `data/`; one th
 of notice, never a failure (notebook 00 shows it).
 """
 
-from __future__ import annotations
-
 import logging
 import os
 from functools import cache

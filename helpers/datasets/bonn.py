@@ -4,8 +4,6 @@
 `python -m helpers fetch bonn` downloads it; the notebooks from 05 on repeat their experiments on it.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

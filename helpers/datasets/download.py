@@ -4,8 +4,6 @@
 the files land where the readers look for them. Notebook 00 says what they add.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Sequence
 from pathlib import Path

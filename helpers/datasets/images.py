@@ -3,8 +3,6 @@
 Notebook 01 opens its first clip through these.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 

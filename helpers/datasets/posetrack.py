@@ -5,8 +5,6 @@ whatever the official toolkit would trip over, or would silently misread, is one
 Notebook 01 opens the files; the evaluator reads both of its folders here.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from helpers import WorkbookError

@@ -1,7 +1,5 @@
 """PoseTrack'17 files: an annolist, as JSON or MATLAB."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """PoseTrack'18 and '21 files: JSON with images, annotations and categories."""
 
-from __future__ import annotations
-
 from array import array
 from itertools import chain
 from pathlib import Path

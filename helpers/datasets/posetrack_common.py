@@ -1,7 +1,5 @@
 """What the readers of PoseTrack'17 and '18 share: a Video from what a file holds, and its checks."""
 
-from __future__ import annotations
-
 from array import array
 from collections.abc import Sequence
 from pathlib import Path

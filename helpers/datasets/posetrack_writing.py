@@ -1,7 +1,5 @@
 """Writer of the PoseTrack'18 form, ground truth or submissions."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterable, Sequence

@@ -4,8 +4,6 @@ No images and no head boxes, but identities and 14 joints, and a reader can real
 (`python -m helpers fetch somof`). The notebooks from 05 on repeat their experiments on these.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

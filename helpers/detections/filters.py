@@ -1,7 +1,5 @@
 """Filters: which detections and joints go on to the tracker and to the evaluation (notebook 05)."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from helpers.people import People

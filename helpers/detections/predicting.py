@@ -1,7 +1,5 @@
 """A trained network run over videos: what it finds, from files that ship or made now (notebooks 03 to 07)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date

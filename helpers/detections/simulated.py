@@ -5,8 +5,6 @@ false alarms, duplicates, jitter, joints taken from a neighbour, and joints pred
 left them out. Notebooks 01, 05 and 06 measure on them, on puppets and on real tracks alike.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from zlib import crc32
 

@@ -5,8 +5,6 @@ stored as the cell of the box in which they were read (`keypoint_rcnn.decode`), 
 were.
 """
 
-from __future__ import annotations
-
 import io
 import json
 import operator

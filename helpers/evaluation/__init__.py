@@ -12,8 +12,6 @@ a predicted person in the same frame are laid out once (P pairs × 15 joints), a
 CLEAR-MOT steps through time with all videos and joints side by side.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 

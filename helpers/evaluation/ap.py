@@ -1,7 +1,5 @@
 """Average precision of joints, as PoseTrack counts it (notebook 01 rebuilds it by hand)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """scipy's solver of the assignment problem, without the rest of scipy.optimize. Notebook 06 rebuilds the algorithm."""
 
-from __future__ import annotations
-
 import importlib.util
 import sys
 from collections.abc import Callable

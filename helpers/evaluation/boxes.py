@@ -4,8 +4,6 @@ Notebook 03 fills LT-T2 with it (correct = IoU above 0.4 with a box derived from
 joints, LT §4.1) and states person AP at IoU 0.5.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """HOTA of joints, higher order tracking accuracy, as PoseTrack21 defines it (notebook 01, §9)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Average precision by object keypoint similarity (OKS), as COCO counts it (notebook 01)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

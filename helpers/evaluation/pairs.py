@@ -3,8 +3,6 @@
 All metrics start here (notebook 01, §2): P pairs × 15 joints, laid out once.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -5,8 +5,6 @@ are derived in the same way for all, 0.6 / 0.7 × the distance head_bottom–hea
 the training split; notebook 01 reports validation, as a table and a figure.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 

@@ -3,8 +3,6 @@
 Everything on the same resamples of videos and, where the LSTM is among the costs, of its training runs.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

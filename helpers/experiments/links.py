@@ -4,8 +4,6 @@ Notebook 06 compares matchers and gaps with it, 07 cost criteria, 13 everything.
 paired: both sides see the same videos, seeds and detections.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """What the metrics themselves reward: ids without tracking, and a joint in another place (notebook 01)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import numpy as np

@@ -3,8 +3,6 @@
 Notebooks 03 and 04 fill LT-T2, LT-T3, PT-T1 and DT-T5 with it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -4,8 +4,6 @@ A run is one training run, or one seed of simulated detections. Every experiment
 everything is paired: a bootstrap draws videos and runs for all that is compared at once.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import TypeAlias

@@ -5,8 +5,6 @@ are dropped before linking, boxes and joints once more at export (O-24, O-25). E
 bootstrap draws videos and seeds for all thresholds at once.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 

@@ -5,8 +5,6 @@ time slice and 0 elsewhere, mean inflation a T-th of it in every slice. ProTrack
 end of the file, averages the inflated body over time and keeps 2-D heads.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ Detect-and-Track's 2-D model (DT §3), `SLIM` trains on a laptop's processor.
 R-FCN and deformable bodies are LightTrack's detectors (LT-T2).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial

@@ -3,8 +3,6 @@
 Notebook 03 shows where they stand in the network (DT §3.1), notebook 04 inflates them.
 """
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from torch import nn

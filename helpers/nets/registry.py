@@ -8,8 +8,6 @@ those that link them. In training `model(*batch)` gives named losses; where it d
 module has `losses(model, *batch)`.
 """
 
-from __future__ import annotations
-
 from types import ModuleType
 
 from helpers import WorkbookError

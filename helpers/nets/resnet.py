@@ -4,8 +4,6 @@ Notebooks 03 and 04 put heads on it; `inflate` makes it 3-D. At width 64 its wei
 torchvision's, name by name (DT §3.1, LT §4.1).
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch

@@ -4,8 +4,6 @@ The detector that LightTrack compares with the feature pyramid (LT-T2, LT-T3); D
 eq. 1 and 2. It fits torchvision's RoI heads in place of RoIAlign and the box head.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import nn
 from torchvision.ops import ps_roi_pool

@@ -3,8 +3,6 @@
 Every network's `batches` draws through here (notebooks 03 and 04).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import numpy as np

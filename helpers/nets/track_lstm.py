@@ -4,8 +4,6 @@ Notebook 07 rebuilds one step by hand. Sizes as in Detect-and-Track (DT §3.2 an
 settings: embedding 200, hidden 200, 2 layers, dropout .2); its tracker's code was not released.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 

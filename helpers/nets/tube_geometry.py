@@ -3,8 +3,6 @@
 Notebook 04 rebuilds overlap and suppression by hand (DT §3.2 and the released code).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

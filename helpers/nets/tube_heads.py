@@ -1,7 +1,5 @@
 """The proposal head of tubes, their matching to ground truth and what it is trained by (notebook 04, DT §3.2)."""
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from torch import nn

@@ -5,8 +5,6 @@ frame-level Mask R-CNN on one map, and inflating that one gives the 3-D network'
 is what the paper describes, `RELEASED` what the authors' code does (O-5, O-6, O-7).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 

@@ -1,7 +1,5 @@
 """What all notebooks print: versions, their claims, lines of verdicts, notices of what is missing, the record."""
 
-from __future__ import annotations
-
 import platform
 from collections.abc import Collection, Iterable
 from importlib.metadata import version

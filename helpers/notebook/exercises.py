@@ -4,8 +4,6 @@ The pattern, in every notebook: a stub; a folded cell with the reference, the ca
 unfold one after the other in the Markdown below, where they can also be read without a kernel.
 """
 
-from __future__ import annotations
-
 import inspect
 import reprlib
 import traceback

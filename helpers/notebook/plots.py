@@ -4,8 +4,6 @@ Every figure function returns the Figure. Colours are the same everywhere: one p
 track; what a paper printed is grey, what was measured here is coloured.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import matplotlib.pyplot as plt

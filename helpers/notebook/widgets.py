@@ -4,8 +4,6 @@ An Image widget fed with PNG bytes, because it can be driven from Python and tes
 `Output` cannot. Everything that matters is also a static figure.
 """
 
-from __future__ import annotations
-
 import io
 from collections.abc import Callable
 

@@ -6,8 +6,6 @@ val and test every fourth frame besides. Deterministic from the split and the nu
 of the video. Notebook 01 compares its statistics with real tracks.
 """
 
-from __future__ import annotations
-
 from dataclasses import fields, replace
 
 import numpy as np

@@ -4,8 +4,6 @@ As it only turns and zooms, the far background moves by one exact homography per
 what makes the world's optical flow exact. Angles in radians, focal length in pixels.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

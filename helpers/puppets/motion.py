@@ -4,8 +4,6 @@ Everything is an array over people (P) and frames (T); lengths are metres, angle
 seconds. World axes: x right, y up, z away from the camera. Notebook 01 shows the world it makes.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -4,8 +4,6 @@ A frame is drawn when it is asked for and not kept. The flow of a pixel is that 
 there: the backdrop moves by a homography, a capsule with its two ends, a quadrilateral with its corners.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import lru_cache
 

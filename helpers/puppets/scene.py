@@ -4,8 +4,6 @@ Everything drawn is a capsule (a thick line with round ends) or a quadrilateral,
 from far to near. The same shapes decide which joint is hidden, so ground truth needs no pixels.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from functools import cached_property
 

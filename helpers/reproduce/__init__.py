@@ -6,8 +6,6 @@ changed that it reads is not run again, which is also how an interrupted run goe
 the default parameters have a folder of their own below `build/` and are not compared.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import hashlib

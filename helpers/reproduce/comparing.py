@@ -4,8 +4,6 @@ A cell is found by its row's words and its column's heads, so that rows and colu
 here can be told from those that have changed, and can be kept.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 import json

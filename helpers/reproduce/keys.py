@@ -1,7 +1,5 @@
 """What makes a run the same run: one hash over all that a notebook reads, and what was written when it ended."""
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import json

@@ -1,7 +1,5 @@
 """From `build/` to the committed files: only `--update` does this, and what cannot be computed here is kept."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import shutil

@@ -4,8 +4,6 @@ The kernels are children of this process and look after their parent themselves:
 are gone a second later. They write into a staging folder; only this process publishes.
 """
 
-from __future__ import annotations
-
 import asyncio
 import atexit
 import contextlib

@@ -1,7 +1,5 @@
 """A workbook as the driver sees it: its folders, its notebooks and what their code says about them."""
 
-from __future__ import annotations
-
 import ast
 import re
 from collections.abc import Iterable

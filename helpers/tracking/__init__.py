@@ -4,8 +4,6 @@ Any object with such a step is a tracker; it sees one frame after the other and 
 window, so it works online. Notebook 06 starts with the simplest, notebook 13 compares them all.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Protocol
 

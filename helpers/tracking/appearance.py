@@ -4,8 +4,6 @@ Notebook 07 builds both by hand (PT §3, DT §3.2). As in Detect-and-Track's cod
 a fixed size and the maps of one stage are flattened; the paper says res3, the code takes `layer3` (O-8).
 """
 
-from __future__ import annotations
-
 import io
 from collections.abc import Sequence
 from contextlib import redirect_stderr

@@ -4,8 +4,6 @@ PT-T2's "dummy tracks" and DT-T1's "random tracks" are two of them; KeyTrack's a
 Detect-and-Track's oracle is the third. Notebooks 01 and 06 put them beside real trackers.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import numpy as np

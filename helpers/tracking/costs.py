@@ -4,8 +4,6 @@ Each cost takes two People and gives an (N, M) matrix, small = similar. Notebook
 overlap and joint distance, notebook 07 all of them (PT-T4, DT-T3).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

@@ -4,8 +4,6 @@ Notebook 06 rebuilds it; ProTracker is the same engine (PT §3, DT §3.2). As in
 is no gate: a pair with IoU 0 is linked when nothing better is left.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

@@ -5,8 +5,6 @@ They are online; only the id of a track's first box comes a frame late, as the l
 with its second box.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

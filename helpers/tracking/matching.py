@@ -4,8 +4,6 @@ Notebook 06 builds both matchers by hand. Hungarian: the least total cost (PT §
 greedy: repeatedly the cheapest pair. Detect-and-Track accepts every pair, however costly.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 

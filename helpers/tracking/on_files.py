@@ -4,8 +4,6 @@
 frames would have got one by one (notebook 06).
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from functools import partial

@@ -5,8 +5,6 @@ seed and the step's number, so an interrupted run ends where an uninterrupted on
 03 and 04 show its curves.
 """
 
-from __future__ import annotations
-
 import io
 import math
 import time

@@ -1,7 +1,5 @@
 """How a plan's network is obtained: from its file where there is one, else trained now (notebooks 03, 04 and 07)."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Callable
