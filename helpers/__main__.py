@@ -123,7 +123,7 @@ def _parser() -> argparse.ArgumentParser:
         p.add_argument("--all", action="store_true", help="everything that ships")
         p.add_argument("--list", action="store_true", help="show what ships")
         p.add_argument("--device", default="cpu", help="cpu (default) or cuda")
-        p.add_argument("--missing", action="store_true", help="only what is not there")
+        p.add_argument("--missing", action="store_true", help="only what neither ships nor stands in build/")
         p.add_argument("--update", action="store_true", help="put it in the place of what ships")
         p.set_defaults(run=_make)
     return parser

@@ -78,7 +78,7 @@ def _row(where: str, given: dict) -> Artefact:
         made = Artefact(**given)
     except TypeError as error:
         raise ValueError(f"{where}: {error}") from None
-    right = {field.name: type(getattr(made, field.name)).__name__ == field.type for field in fields(Artefact)}
+    right = {field.name: type(getattr(made, field.name)) is field.type for field in fields(Artefact)}
     if all(right.values()):
         right |= {
             "id": bool(re.fullmatch(r"[\w-]+", made.id)),

@@ -37,7 +37,7 @@ def plan_named(name: str) -> Plan:
 def train(names: Sequence[str], device: str = "cpu", missing: bool = False, update: bool = False, say=print) -> None:
     """Train networks anew, those that they start from first where their weights are missing; into build/weights.
 
-    names: of weights, listed or not, none = all listed; missing: only where no weights are there. An
+    names: of weights, listed or not, none = all listed; missing: only what neither ships nor stands in build/. An
     interrupted training goes on from build/checkpoints. Raises WorkbookError, before anything starts, for a
     name, a device or a list of artefacts that is not there, and for update of what the list does not hold.
     """
@@ -56,7 +56,7 @@ def train(names: Sequence[str], device: str = "cpu", missing: bool = False, upda
 
 
 def predict(names: Sequence[str], device: str = "cpu", missing: bool = False, update: bool = False, say=print) -> None:
-    """Run networks as the rows say, into build/predictions. names: none = all listed.
+    """Run networks as the rows say, into build/predictions. names: none = all listed; missing: as in `train`.
 
     Raises WorkbookError, before anything starts, for what `train` refuses then and for weights; and,
     after all the others, for rows whose weights have to be trained first.
@@ -65,11 +65,11 @@ def predict(names: Sequence[str], device: str = "cpu", missing: bool = False, up
     rows = [artefacts.row(name) for name in dict.fromkeys(names or _ids("predictions"))]
     for row in rows:
         if row.kind != "predictions":
-            raise WorkbookError(f"artefact {row.id}: are weights; `python -m helpers train {row.id}` makes them.")
+            raise WorkbookError(f"artefact {row.id}: holds weights; `python -m helpers train {row.id}` makes them.")
     untrained = []
     for row, plan in [(row, plan_of(row)) for row in rows]:
         path = artefacts.path_of("predictions", row.id, BUILD)
-        if missing and path.exists():
+        if missing and (path.exists() or row.path.exists()):
             continue
         if not weight_file(plan, BUILD).exists():
             untrained.append(plan.name)

@@ -643,7 +643,8 @@ def test_train_and_predict_make_a_row_from_nothing(tmp_path, monkeypatch, reques
     assert listed[1].path == data / "predictions" / "second-0-val.npz" and listed[0].path.exists()
     assert len(said) == 3
     making.train([], missing=True, say=said.append)
-    assert len(said) == 3, "trained again"
+    making.predict([], missing=True, say=said.append)
+    assert len(said) == 3, "made again"
 
 
 @pytest.mark.parametrize(
@@ -653,7 +654,7 @@ def test_train_and_predict_make_a_row_from_nothing(tmp_path, monkeypatch, reques
         ("train", ["lstm-box-0"], {"device": "mps"}, "device 'mps' is unknown"),
         ("train", ["lstm-box-0", "lstm-box-99"], {"update": True}, r"lstm-box-99: is not in data/artefacts\.yaml, so"),
         ("predict", ["keypoint_rcnn-0-val", "nope"], {}, "artefact 'nope' is unknown"),
-        ("predict", ["keypoint_rcnn-0-val", "lstm-box-0"], {}, "artefact lstm-box-0: are weights"),
+        ("predict", ["keypoint_rcnn-0-val", "lstm-box-0"], {}, "artefact lstm-box-0: holds weights"),
         ("predict", ["keypoint_rcnn-0-val"], {"device": "mps"}, "device 'mps' is unknown"),
     ],
 )
@@ -695,7 +696,7 @@ def test_the_commands_say_what_they_need(capsys):
         (["train", "keypoint_rcnn-0", "--all"], "names or --all are needed"),
         (["train", "yolo-0"], "network 'yolo-0' is unknown"),
         (["train", "yolo"], "network 'yolo' is unknown"),
-        (["predict", "keypoint_rcnn-0"], "are weights; `python -m helpers train keypoint_rcnn-0` makes them"),
+        (["predict", "keypoint_rcnn-0"], "holds weights; `python -m helpers train keypoint_rcnn-0` makes them"),
         (["predict", "detector-fpn-0-val"], "train them first: python -m helpers train detector-fpn-0"),
     ):
         assert main(words) == 1
