@@ -349,7 +349,8 @@ def _print_comparison(c: comparing.Comparison, missing: list[str]) -> None:
     if c.not_here:
         print(f"could not be computed here for want of {' and '.join(missing)}:")
         print(*(f"  {line}" for line in c.not_here), sep="\n")
-        print(*(f"  {bonn.missing_clip() if n == CLIP else datasets.missing(n)}" for n in missing), sep="\n")
+        how = [f"  {bonn.missing_clip() if n == CLIP else datasets.missing(n)}" for n in missing]
+        print(*dict.fromkeys(how), sep="\n")
 
 
 def _claims(record: Path) -> str:
