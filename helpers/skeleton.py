@@ -28,10 +28,11 @@ COCO = (
     "left_wrist", "right_wrist", "left_hip", "right_hip",
     "left_knee", "right_knee", "left_ankle", "right_ankle",
 )
+#: The columns of SoMoF's files: PoseTrack'18 without nose and ears, sides alternating (`experiments.anatomy` tests it).
 SOMOF = (
-    "head_bottom", "head_top", "left_shoulder", "left_elbow", "left_wrist",
-    "left_hip", "left_knee", "left_ankle", "right_shoulder", "right_elbow",
-    "right_wrist", "right_hip", "right_knee", "right_ankle",
+    "head_bottom", "head_top", "left_shoulder", "right_shoulder", "left_elbow", "right_elbow",
+    "left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee",
+    "left_ankle", "right_ankle",
 )
 #: MPII joint ids, as the Bonn files and many PoseTrack'17 tools write them.
 MPII = {

@@ -19,7 +19,7 @@ from helpers.datasets.posetrack_writing import write_posetrack18
 from helpers.datasets.somof import read_somof
 from helpers.heads import head_sizes
 from helpers.people import People, Video, extent_boxes, nobody, people
-from helpers.skeleton import INDEX, JOINTS, MPII, POSETRACK18, SOMOF
+from helpers.skeleton import INDEX, JOINTS, MPII, POSETRACK18
 
 
 def real(name):
@@ -399,7 +399,13 @@ def test_somof_by_hand(tmp_path):
     assert len(v.people) == 46 and (np.diff(v.people.frame) >= 0).all()
     assert (v.people.track == 1).sum() == 16 and v.people.at(16).track.tolist() == [0]
     first = v.people[0]
-    for j, name in enumerate(SOMOF):
+    # the columns as the files have them, written out: side by side, not one side after the other
+    columns = {"head_bottom": 0, "head_top": 1} | {
+        f"{side}_{part}": 2 + 2 * k + right
+        for k, part in enumerate(("shoulder", "elbow", "wrist", "hip", "knee", "ankle"))
+        for right, side in enumerate(("left", "right"))
+    }
+    for name, j in columns.items():
         assert first.xy[0, INDEX[name]].tolist() == [2 * j + 1, 2 * j + 2]
     assert not first.present[0, INDEX["nose"]]
     assert not v.people.at(3).present[0, INDEX["head_top"]]

@@ -21,7 +21,8 @@ def read_somof(folder: str | Path, split: str = "all") -> list[Video]:
     """The 104 videos of `posetrack_valid_*.json`, the 16 given and the 14 following frames joined.
 
     split: "train" is the even-numbered videos, "val" the odd-numbered, "all" every one:
-    a fixed rule, so that what is tuned on one half is reported on the other.
+    a fixed rule, so that what is tuned on one half is reported on the other. The columns of a
+    row are `skeleton.SOMOF`, left and right in turn: the files do not say so, bodies do (notebook 01).
     A joint is present where its mask says so; a person without any is absent from the frame.
     The track is the row in the file. Boxes are the joints' extent + 15 % on every side as in
     PoseTrack'18; head sizes are estimated, 0.6/0.7 × distance head_bottom–head_top
