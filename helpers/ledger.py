@@ -89,7 +89,9 @@ class Result:
 
     @property
     def verdict(self) -> str:
-        return verdict(self.estimate, self.interval, papers.claim(self.claim)["range"])
+        components = papers.claim(self.claim)["components"]
+        # A single number says nothing about a claim of several components.
+        return verdict(self.estimate, self.interval, components[0]["range"]) if len(components) == 1 else UNDECIDED
 
     def line(self, digits: int = 2) -> str:
         """One rounded line, as claim cells print it."""
@@ -189,7 +191,7 @@ def check_record(name: str, content) -> None:
 
 
 def _why_not(claim: dict) -> str:
-    if claim["kind"] == "server-only":
+    if claim["data"] == ["server"]:
         return "needs the evaluation server"
     return f"measured by notebook {claim['notebook']}, which has no record yet"
 

@@ -3,6 +3,13 @@
 Notebook 02 audits the tables; all other notebooks put the printed row beside
 their own. Tables keep the printed order of columns and rows; claims carry the
 rule by which the ledger judges them.
+
+How the ranges of a claim are chosen. A size where the paper's text names one that is above the noise of a
+training run: half to one and a half times what is printed. A direction where the text claims a direction:
+"positive" begins at 0.05, half the last printed digit, so that no difference at all is no support. A band
+around zero where the text says equal, stable or similar. What is true by construction is a property.
+What the paper itself prints lies inside every range with a margin; a rule that was replaced stays beside
+the new one as `superseded`.
 """
 
 from __future__ import annotations
@@ -22,7 +29,10 @@ if TYPE_CHECKING:  # the ledger reads claims alone, without pandas
 
 FOLDER = places.PAPERS
 FILES = ("protracker", "detect_and_track", "simple_baselines", "lighttrack", "keytrack")
-_CLAIM = {"id", "kind", "statement", "rule", "range", "unit", "data", "notebook"}
+#: printed: arithmetic on the tables; property: true by construction, shown on code; measured: by experiment.
+KINDS = ("printed", "property", "measured")
+_CLAIM = {"id", "kind", "statement", "rule", "components", "data", "notebook"}
+_COMPONENT = {"name", "unit", "range", "printed"}
 #: The parts of a paper's file, and what each of their rows must have.
 _PARTS = {
     "tables": {"id", "title", "source", "data", "cost", "columns", "rows"},
@@ -59,6 +69,9 @@ def _rows(paper: dict, part: str) -> list[dict]:
         lacking = sorted(_PARTS[part] - set(row)) if isinstance(row, dict) else ["all its fields"]
         if lacking:
             raise ValueError(f"{part}[{i}] lacks {', '.join(lacking)}")
+        parts = row.get("components", [])
+        if not isinstance(parts, list) or any(not isinstance(c, dict) or set(c) != _COMPONENT for c in parts):
+            raise ValueError(f"{part}[{i}].components do not each have {', '.join(sorted(_COMPONENT))}")
     return rows
 
 
@@ -98,9 +111,10 @@ def _cell(value):
 def claims() -> list[dict]:
     """All 62 claims in the order of the papers, then all contradictions in the order of their numbers.
 
-    Each: id, paper, kind (arithmetic, property, measured or server-only), statement, rule,
-    range [low, high] of the estimate (None = unbounded), unit, data (what it needs) and
-    notebook; contradictions also have a resolution.
+    Each: id, paper, kind (of `KINDS`), statement (what the paper's text says), rule, components (a list of
+    name, unit, range [low, high] with None = unbounded, and printed, the value of the paper's own rows or
+    None), data (what it needs) and notebook; contradictions also have a resolution. superseded, where a rule
+    was replaced: a list of date, kind, rule, range, unit, verdict (the old ledger's) and reason.
     """
     return [deepcopy(c) for c in _claims().values()]
 

@@ -32,7 +32,15 @@ def test_the_claims_table_has_every_claim_once_with_its_range():
         rows[0] == "| id | the paper's statement | what we measure | range | control |" and rows[1] == "|---" * 5 + "|"
     )
     assert [row.split(" | ")[0][2:] for row in rows[2:]] == [c["id"] for c in cells.claims("06")] == ["PT-C8", "DT-C5"]
-    assert "| [0, …] | random |" in rows[2] and "| [0, 0.2] | random |" in rows[3]
+    assert "| Hungarian minus greedy: 0.05 to 0.5 MOTA | random |" in rows[2]
+    assert "| Hungarian minus greedy: 0.05 to 0.3 MOTA | random |" in rows[3]
+
+
+def test_every_component_has_a_line_with_its_range_and_unit():
+    (row,) = [r for r in cells.claims_table("04").data.splitlines() if r.startswith("| PT-C3")]
+    assert "| centre minus 2-D: at most 0.7 mAP<br>mean minus 2-D: at most 0.7 mAP |" in row
+    for limits, text in (([0, None], "a: at least 0 %"), ([2, 2], "a: 2 %"), ([-1, 1.5], "a: -1 to 1.5 %")):
+        assert cells.component_range({"name": "a", "unit": "%", "range": limits}) == text
 
 
 def test_a_control_may_differ_from_claim_to_claim_or_be_left_out():
@@ -42,15 +50,16 @@ def test_a_control_may_differ_from_claim_to_claim_or_be_left_out():
 
 
 def test_results_are_shown_by_data_set_and_in_the_order_asked_for(capsys):
-    results = [result("PT-C8"), result("DT-C5", estimate=0.1234, interval=(0.1, 0.15)), result("PT-C8", "somof")]
+    both = [result("PT-C8", name, 0.25, (0.1, 0.4)) for name in ("puppets", "somof")]
+    results = [both[0], result("DT-C5", estimate=0.1234, interval=(0.1, 0.15)), both[1]]
     cells.show(iter(results), ["DT-C5", "PT-C8"], ["somof", "puppets"])
     assert capsys.readouterr().out.splitlines() == [
-        "PT-C8 on somof: 1.25 [1, 1.5] → holds",
+        "PT-C8 on somof: 0.25 [0.1, 0.4] → holds",
         "DT-C5 on puppets: 0.12 [0.1, 0.15] → holds",
-        "PT-C8 on puppets: 1.25 [1, 1.5] → holds",
+        "PT-C8 on puppets: 0.25 [0.1, 0.4] → holds",
     ]
     cells.show(results, ["PT-C8"], ["puppets"], digits=1)
-    assert capsys.readouterr().out == "PT-C8 on puppets: 1.2 [1, 1.5] → holds\n"
+    assert capsys.readouterr().out == "PT-C8 on puppets: 0.2 [0.1, 0.4] → holds\n"
 
 
 def test_a_data_set_without_a_result_is_said_to_be_missing(capsys):

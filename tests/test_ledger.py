@@ -96,7 +96,7 @@ def test_record_and_ledger_go_round(tmp_path, monkeypatch):
     rows = {r["id"]: r for r in ledger.ledger(tmp_path)}
     result = rows[claim["id"]]["results"][0]
     assert result["estimate"] == 1.5 and result["n_seeds"] == 3 and result["profile"] == "laptop"
-    assert result["verdict"] == ledger.verdict(1.5, (1.0, 2.0), claim["range"])
+    assert result["verdict"] == ledger.verdict(1.5, (1.0, 2.0), claim["components"][0]["range"])
     assert len(rows) == len(papers.claims()) and {r["verdict"] for r in rows.values()} <= set(ledger.VERDICTS)
     json.dumps(list(rows.values()), allow_nan=False)
 

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from helpers import WorkbookError, papers
 
-KINDS = {"arithmetic", "property", "measured", "server-only"}
 NEEDS = {"published", "keypoints", "detector", "pose", "flow", "3d", "server", "images", "code"}
 CLAIMS = [f"{p}-C{k}" for p, n in dict(PT=12, DT=11, SB=13, LT=10, KT=16).items() for k in range(1, n + 1)]
 ODDITIES = sorted([f"O-{k}" for k in range(1, 29)] + ["O-1b", "O-19b"])
@@ -46,26 +45,41 @@ def test_every_claim_and_contradiction_is_there_once():
     assert ids[62:66] == ["O-1", "O-1b", "O-2", "O-3"] and ids[-1] == "O-28"
 
 
+def well_formed_range(allowed):
+    low, high = allowed
+    return (
+        (low, high) != (None, None)
+        and all(v is None or (isinstance(v, (int, float)) and math.isfinite(v)) for v in (low, high))
+        and (low is None or high is None or low <= high)
+    )
+
+
 @pytest.mark.parametrize("claim", papers.claims(), ids=lambda c: c["id"])
 def test_claim_is_well_formed(claim):
-    fields = {"id", "paper", "kind", "statement", "rule", "range", "unit", "data", "notebook"}
+    fields = {"id", "paper", "kind", "statement", "rule", "components", "data", "notebook"}
     odd = claim["id"].startswith("O-")
-    assert set(claim) == fields | ({"resolution"} if odd else set())
-    for field in ("statement", "rule", "unit", *(["resolution"] if odd else [])):
+    assert set(claim) - {"superseded"} == fields | ({"resolution"} if odd else set())
+    for field in ("statement", "rule", *(["resolution"] if odd else [])):
         assert isinstance(claim[field], str) and claim[field].strip()
     for field in ("statement", "rule"):
         assert claim[field].endswith(".") and ". " not in claim[field], f"{field} is not one sentence"
-    assert claim["kind"] in KINDS and claim["data"] and set(claim["data"]) <= NEEDS
+    assert claim["kind"] in papers.KINDS and claim["data"] and set(claim["data"]) <= NEEDS
     assert claim["notebook"] in [f"{k:02d}" for k in range(15)]
-    low, high = claim["range"]
-    assert (low, high) != (None, None)
-    assert all(v is None or (isinstance(v, (int, float)) and math.isfinite(v)) for v in (low, high))
-    assert low is None or high is None or low <= high
-    assert (claim["kind"] == "server-only") == (claim["data"] == ["server"])
-    if claim["kind"] == "arithmetic":
+    assert ("server" in claim["data"]) == (claim["id"] == "SB-C13")
+    if claim["kind"] == "printed":
         assert claim["notebook"] == "02" and set(claim["data"]) <= {"published", "code"}
     if not odd:
         assert claim["id"].startswith(claim["paper"])
+
+
+@pytest.mark.parametrize("claim", papers.claims(), ids=lambda c: c["id"])
+def test_components_are_well_formed(claim):
+    names = [c["name"] for c in claim["components"]]
+    assert names and len(names) == len(set(names))
+    for c in claim["components"]:
+        assert set(c) == {"name", "unit", "range", "printed"} and well_formed_range(c["range"])
+        assert all(isinstance(c[field], str) and c[field].strip() for field in ("name", "unit"))
+        assert c["printed"] is None or math.isfinite(c["printed"])
 
 
 def test_every_table_is_there_once():
@@ -253,20 +267,21 @@ def test_unknown_ids_name_similar_ones():
 
 
 def test_what_a_caller_changes_does_not_stay():
-    papers.claim("O-1")["range"].append(7)
+    papers.claim("O-1")["components"][0]["range"].append(7)
     papers.claims()[0]["data"].clear()
     changed = papers.table("DT-T1")
     changed.loc[0, "Prec"] = 0
     rows = papers.pose_rows()
     rows.loc[0, "Total"] = -1
     papers.tables()[0]["columns"].clear()
-    assert papers.claim("O-1")["range"] == [0, 0] and papers.claims()[0]["data"]
+    assert papers.claim("O-1")["components"][0]["range"] == [0, 0] and papers.claims()[0]["data"]
     assert papers.pose_rows().loc[0, "Total"] > 0
     assert papers.table("DT-T1").loc[0, "Prec"] == 83.3 and papers.tables()[0]["columns"]
 
 
 WHOLE = (papers.FOLDER / "lighttrack.yaml").read_text(encoding="utf-8")
 BROKEN = ["id: [", "", "- 1", None, "id: LT", "\xff", WHOLE.replace("claims:", "claim:", 1)]
+BROKEN += [WHOLE.replace("components:", "components: 1  #", 1), WHOLE.replace(", printed: 2.5", "", 1)]
 BROKEN += [WHOLE.replace("rule:", "rules:", 1), WHOLE.replace("contradictions:", "contradictions: 3\nothers:", 1)]
 
 

@@ -135,12 +135,15 @@ def test_a_toy_data_set_by_the_recipe(monkeypatch, tmp_path):
 # --- a claim ------------------------------------------------------------------------------------
 
 
+TOYS = [{"name": "toys", "unit": "toys", "range": [1, None], "printed": 2}]
+
+
 def test_a_toy_claim_by_the_recipe(monkeypatch, tmp_path):
     shutil.copytree(papers.FOLDER, tmp_path / "papers")
     path = tmp_path / "papers" / "protracker.yaml"
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
     pattern = next(c for c in content["claims"] if c["kind"] == "measured")
-    content["claims"].append(pattern | {"id": "PT-C99", "statement": "Toys count.", "range": [1, None]})
+    content["claims"].append(pattern | {"id": "PT-C99", "statement": "Toys count.", "components": TOYS})
     path.write_text(yaml.safe_dump(content), encoding="utf-8")
     monkeypatch.setattr(papers, "FOLDER", tmp_path / "papers")
     _forget(monkeypatch)

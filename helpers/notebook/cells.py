@@ -20,19 +20,30 @@ def claims(notebook: str) -> list[dict]:
 
 
 def claims_table(notebook: str, control: str | dict[str, str] | None = None) -> Markdown:
-    """The claims of a notebook with their rules and ranges.
+    """The claims of a notebook with their rules, and the range of every component.
 
     control: what has to fail, for all claims or for each by its id; without one the column is left out.
     """
     head = ["id", "the paper's statement", "what we measure", "range"] + ["control"] * (control is not None)
     lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
     for c in claims(notebook):
-        low, high = ("…" if v is None else f"{v:g}" for v in c["range"])
-        cells = [c["id"], c["statement"], c["rule"], f"[{low}, {high}]"]
+        cells = [c["id"], c["statement"], c["rule"], "<br>".join(map(component_range, c["components"]))]
         if control is not None:
             cells.append(control if isinstance(control, str) else control.get(c["id"], "–"))
         lines.append("| " + " | ".join(cells) + " |")
     return Markdown("\n".join(lines))
+
+
+def component_range(component: dict) -> str:
+    """A component of a claim with its range and unit, e.g. "gain in MOTA: 5 to 15 MOTA"."""
+    low, high = component["range"]
+    if low is None:
+        text = f"at most {high:g}"
+    elif high is None:
+        text = f"at least {low:g}"
+    else:
+        text = f"{low:g}" if low == high else f"{low:g} to {high:g}"
+    return f"{component['name']}: {text} {component['unit']}"
 
 
 def real_sets(dataset: str, found: Collection[str]) -> tuple[str, ...]:
