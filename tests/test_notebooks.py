@@ -9,7 +9,7 @@ import nbformat
 import pytest
 
 from helpers import WorkbookError, ledger, papers, parameters, places, reproduce
-from tests import notebook_code
+from tests import notebook_code, prose
 
 PATHS = reproduce.all_notebooks()
 LONG = [p for p in PATHS if p.stem != "00_start_here"]
@@ -58,8 +58,10 @@ def test_stored_in_canonical_form(path):
 
 @every
 def test_size_of_cells(path):
-    lengths = [len(c.source.splitlines()) for c in code(path)]
-    assert max(lengths) <= 40 and statistics.median(lengths) <= 8
+    """Computed text is text: it does not count among the cells of code in the middle."""
+    lengths = [len(c.source.splitlines()) for c in code(path) if not prose.is_computed_text(c)]
+    assert statistics.median(lengths) <= 8
+    assert max(len(c.source.splitlines()) for c in code(path)) <= 40
     n = len(read(path).cells)
     assert (40 if path.stem == "00_start_here" else 60) <= n <= 120
 
@@ -235,3 +237,19 @@ def test_pictures_have_few_bytes(path):
     """In 256 colours: without it a picture of a frame takes three times as much."""
     pictures = [o.data["image/png"] for c in code(path) for o in c.outputs if "image/png" in o.get("data", {})]
     assert all(base64.b64decode(p)[25] == 3 for p in pictures), "a palette, kind of colour 3 in the header"
+
+
+@long
+def test_measured_numbers_and_verdicts_of_conclusions_are_computed(path):
+    """Nobody types them, so each stands in an output of this notebook, that of the cell which computes it."""
+    for cell in prose.last_section(read(path).cells):
+        typed = prose.typed(cell)
+        assert not prose.measured_numbers(typed), (prose.measured_numbers(typed), typed[:200])
+        assert not prose.verdicts(typed), (prose.verdicts(typed), typed[:200])
+
+
+@long
+def test_conclusions_tell_every_claim_of_the_notebook(path):
+    shown = " ".join(prose.shown(cell) for cell in prose.last_section(read(path).cells))
+    untold = {c["id"] for c in papers.claims() if c["notebook"] == path.stem[:2]} - set(prose.ID.findall(shown))
+    assert not untold, f"claims of which the last section says nothing: {sorted(untold)}"

@@ -1,0 +1,83 @@
+"""Computed text: numbers and verdicts of a sentence come from what was measured, so that none can disagree with it.
+
+The last section of every notebook is made of these. A sentence that is true for one verdict only is handed to
+`told` under that verdict's name; one that is true whatever came out may stand in plain Markdown.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from IPython.display import Markdown
+
+from helpers import ledger, papers
+
+#: A verdict as a sentence says it of a measured claim: here, on these data, with these detections.
+HERE = {
+    "holds": "holds here",
+    "contradicted": "does not hold here",
+    "undecided": "is undecided here",
+    "mixed": "is mixed here",
+}
+
+
+def say(*paragraphs: str) -> Markdown:
+    """Paragraphs as a notebook shows them; empty ones are left out, line breaks inside one are spaces."""
+    return Markdown("\n\n".join(" ".join(p.split()) for p in paragraphs if p))
+
+
+def rounded(number: float, digits: int = 1) -> str:
+    """A number with so many digits at most, without a minus before zero: -0.04 → "0"."""
+    return f"{round(float(number), digits) + 0.0:g}"
+
+
+def ranged(estimate: float, interval: Iterable[float], digits: int = 1) -> str:
+    """An estimate with its interval: "5.8 [4.9, 7.1]"; without one where both ends are the estimate."""
+    ends = [rounded(v, digits) for v in interval]
+    return rounded(estimate, digits) + ("" if len(set(ends)) == 1 else f" [{', '.join(ends)}]")
+
+
+def listed(names: Iterable[str], none: str = "none") -> str:
+    """["a", "b", "c"] → "a, b and c"."""
+    *first, last = list(names) or [none]
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def ahead(points: float, unit: str = "MOTA", digits: int = 1) -> str:
+    """What comes before "another": 1.26 → "1.3 MOTA ahead of", -0.2 → "0.2 MOTA behind", 0.01 → "level with"."""
+    size = rounded(abs(points), digits)
+    return "level with" if size == "0" else f"{size} {unit} {'ahead of' if points > 0 else 'behind'}"
+
+
+def overall(results: Iterable[Any], claim: str) -> str:
+    """The verdict of a claim over all its results, as the ledger's headline has it."""
+    return ledger.overall([{"verdict": r.verdict, "source": r.source} for r in results if r.claim == claim])
+
+
+def told(results: Iterable[Any], claim: str, digits: int = 1, **because: str) -> str:
+    """A paragraph on one claim: its verdict, its statement, every data set with every component, and why.
+
+    because: sentences by verdict (holds, contradicted, undecided, mixed); the one that came out is added.
+    Claims that are printed or a property are not said to hold "here". Raises TypeError for a word that is no verdict.
+    """
+    if unknown := set(because) - set(HERE):
+        raise TypeError(f"told: {', '.join(sorted(unknown))} is no verdict, these are {', '.join(HERE)}.")
+    mine = [r for r in results if r.claim == claim]
+    stated = papers.claim(claim)
+    if not mine:
+        return f"**{claim} was not measured**, its data are missing. {stated['statement']}"
+    verdict = overall(mine, claim)
+    word = HERE[verdict] if stated["kind"] == "measured" else HERE[verdict].removesuffix(" here")
+    found = [_found(r, stated["components"], digits, len(mine) > 1) for r in mine]
+    return f"**{claim} {word}.** {stated['statement']} {' '.join(found)} {because.get(verdict, '')}".rstrip()
+
+
+def _found(result: Any, components: list[dict], digits: int, several: bool) -> str:
+    parts = [
+        " ".join(
+            filter(None, (c.name if len(components) > 1 else "", ranged(c.estimate, c.interval, digits), d["unit"]))
+        )
+        for c, d in zip(result.components, components, strict=True)
+    ]
+    place = result.data if result.data == result.source else f"{result.data} ({result.source})"
+    verdict = f" it {HERE[result.verdict].removesuffix(' here')}" if several else ""
+    return f"On {place}{verdict}: {', '.join(parts)}."
