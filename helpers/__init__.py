@@ -10,10 +10,10 @@ A lower floor never imports a higher one, nor one room another on its own floor;
      7  training
      6  nets  parameters
      5  worlds
-     4  datasets  puppets  evaluation
-     3  geometry  heads  ledger  weights
+     4  datasets  puppets  evaluation  ledger
+     3  geometry  heads  weights  verdicts
      2  people  papers  artefacts
-     1  skeleton  places  files  outputs  opencv
+     1  skeleton  places  files  outputs  opencv  intervals
 """
 
 __version__ = "0.2.0"

@@ -1,8 +1,7 @@
 """The ledger: a verdict with an interval for every published claim and contradiction.
 
-Notebooks measure; this file turns an estimate and its bootstrap interval into a
-verdict, writes what a notebook recorded and gathers all records beside the
-claims of `data/papers`. Notebook 13 reads it as a whole.
+Notebooks measure and `verdicts` judges; this file writes what a notebook recorded and
+gathers all records beside the claims of `data/papers`. Notebook 13 reads it as a whole.
 """
 
 from __future__ import annotations
@@ -11,93 +10,17 @@ import json
 import math
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
 
 from helpers import WorkbookError, papers
 from helpers.files import load_json
 from helpers.outputs import output
 from helpers.places import FIGURES
+from helpers.verdicts import CONTRADICTED, HOLDS, UNDECIDED, Result
 
-HOLDS, CONTRADICTED, UNDECIDED, NOT_TESTABLE = "holds", "contradicted", "undecided", "not testable here"
+NOT_TESTABLE = "not testable here"
 
 VERDICTS = (HOLDS, CONTRADICTED, UNDECIDED, NOT_TESTABLE)
-
-
-def paired_bootstrap(
-    statistic: Callable[[np.ndarray, np.ndarray], float],
-    n_videos: int,
-    n_seeds: int = 1,
-    draws: int = 1000,
-    seed: int = 0,
-    level: float = 0.95,
-) -> tuple[float, float]:
-    """Percentile interval of a statistic over resampled videos and, independently, seeds.
-
-    `statistic(video_weights (V,), seed_weights (S,))` gets how often each video and each
-    seed was drawn; it must compute *both* sides of a difference from the same weights,
-    which is what makes the interval a paired one. Draws where it is NaN are left out.
-    Raises WorkbookError without videos. Returns (low, high).
-    """
-    if n_videos < 1 or n_seeds < 1:
-        raise WorkbookError(f"bootstrap: n_videos {n_videos} and n_seeds {n_seeds} must both be at least 1.")
-    rng = np.random.default_rng(seed)
-    videos = rng.multinomial(n_videos, np.full(n_videos, 1 / n_videos), draws)
-    seeds = rng.multinomial(n_seeds, np.full(n_seeds, 1 / n_seeds), draws)
-    values = np.array([statistic(v, s) for v, s in zip(videos, seeds, strict=False)], float)
-    tail = (1 - level) / 2
-    low, high = np.nanquantile(values, [tail, 1 - tail]) if np.isfinite(values).any() else (np.nan, np.nan)
-    return float(low), float(high)
-
-
-def verdict(estimate: float, interval: tuple[float, float], allowed: tuple[float | None, float | None]) -> str:
-    """holds if the interval lies in the allowed range, contradicted if wholly outside, else undecided.
-
-    `allowed` is the claim's range (low, high), None = unbounded. NaN anywhere is undecided.
-    """
-    low, high = interval
-    if not all(map(math.isfinite, (estimate, low, high))):
-        return UNDECIDED
-    least = -math.inf if allowed[0] is None else allowed[0]
-    most = math.inf if allowed[1] is None else allowed[1]
-    if least <= low and high <= most:
-        return HOLDS
-    return CONTRADICTED if high < least or low > most else UNDECIDED
-
-
-@dataclass(frozen=True)
-class Result:
-    """One measurement of one claim on one data set.
-
-    claim: id in data/papers; data: "puppets", "somof", "published", …; estimate and
-    interval in the claim's unit; n_videos, n_seeds: what the interval resampled.
-    """
-
-    claim: str
-    data: str
-    estimate: float
-    interval: tuple[float, float]
-    n_videos: int = 0
-    n_seeds: int = 0
-
-    @classmethod
-    def exact(cls, claim: str, estimate: float, data: str = "published") -> Result:
-        """Arithmetic and properties: the interval is the estimate itself."""
-        return cls(claim, data, float(estimate), (float(estimate), float(estimate)))
-
-    @property
-    def verdict(self) -> str:
-        components = papers.claim(self.claim)["components"]
-        # A single number says nothing about a claim of several components.
-        return verdict(self.estimate, self.interval, components[0]["range"]) if len(components) == 1 else UNDECIDED
-
-    def line(self, digits: int = 2) -> str:
-        """One rounded line, as claim cells print it."""
-        low, high = (round(v, digits) + 0.0 for v in self.interval)
-        spread = "" if low == high else f" [{low:g}, {high:g}]"
-        return f"{self.claim} on {self.data}: {round(self.estimate, digits) + 0.0:g}{spread} → {self.verdict}"
 
 
 def record(notebook: str, results: Iterable[Result], profile: str, dataset: str) -> list[dict]:
@@ -116,6 +39,7 @@ def _result_json(r: Result, profile: str) -> dict:
 
     return {
         "data": r.data,
+        "source": r.source,
         "profile": profile,
         "estimate": number(r.estimate),
         "interval": [number(v) for v in r.interval],

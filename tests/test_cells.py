@@ -7,12 +7,14 @@ import re
 import matplotlib
 import pytest
 
-from helpers import WorkbookError, datasets, ledger, papers
+from helpers import WorkbookError, datasets, papers
 from helpers.notebook import cells
+from helpers.verdicts import Component, Result
 
 
 def result(claim, data="puppets", estimate=1.25, interval=(1.0, 1.5)):
-    return ledger.Result(claim, data, estimate, interval, 3, 2)
+    component = Component("", estimate, interval, interval)
+    return Result(claim, data, "simulated", (component,), 3, 2)
 
 
 def every_claim(notebook):
@@ -54,12 +56,12 @@ def test_results_are_shown_by_data_set_and_in_the_order_asked_for(capsys):
     results = [both[0], result("DT-C5", estimate=0.1234, interval=(0.1, 0.15)), both[1]]
     cells.show(iter(results), ["DT-C5", "PT-C8"], ["somof", "puppets"])
     assert capsys.readouterr().out.splitlines() == [
-        "PT-C8 on somof: 0.25 [0.1, 0.4] → holds",
-        "DT-C5 on puppets: 0.12 [0.1, 0.15] → holds",
-        "PT-C8 on puppets: 0.25 [0.1, 0.4] → holds",
+        "PT-C8 on somof (simulated): 0.25 [0.1, 0.4] MOTA → holds",
+        "DT-C5 on puppets (simulated): 0.12 [0.1, 0.15] MOTA → holds",
+        "PT-C8 on puppets (simulated): 0.25 [0.1, 0.4] MOTA → holds",
     ]
     cells.show(results, ["PT-C8"], ["puppets"], digits=1)
-    assert capsys.readouterr().out == "PT-C8 on puppets: 0.2 [0.1, 0.4] → holds\n"
+    assert capsys.readouterr().out == "PT-C8 on puppets (simulated): 0.2 [0.1, 0.4] MOTA → holds\n"
 
 
 def test_a_data_set_without_a_result_is_said_to_be_missing(capsys):

@@ -12,7 +12,7 @@ from helpers.detections.simulated import DetectorNoise, simulate_detections
 from helpers.evaluation.boxes import BoxSamples, precision_recall
 from helpers.experiments import cost_criteria, links, metrics, networks, thresholds
 from helpers.experiments.networks import BoxRuns
-from helpers.experiments.runs import Runs, estimate, shape_of
+from helpers.experiments.runs import Runs, shape_of
 from helpers.experiments.thresholds import Sweep
 from helpers.people import Video, concatenate, nobody, people
 from helpers.skeleton import INDEX, N_JOINTS
@@ -290,7 +290,7 @@ def test_methods_are_compared_run_by_run():
         alone = Runs(videos, [[controls.truth_ids(d, v.people) for d, v in zip(found[s], videos, strict=True)]])
         assert np.isclose(runs.mota(None, np.eye(2)[s]), alone.mota())
         assert np.allclose(runs.counts.switches[s], alone.counts.switches[0])
-    result = links.result("PT-C8", runs, runs, "puppets")
+    result = links.result("PT-C8", runs, runs, "puppets", "simulated")
     assert (result.estimate, result.interval, result.n_videos, result.n_seeds) == (0, (0, 0), 2, 2)
 
 
@@ -299,18 +299,6 @@ def test_nothing_found_has_no_precision_and_no_warning():
     videos = walkers(2)
     none = Runs(videos, [[nobody()] * 2])
     assert np.isnan(none.precision()) and none.recall() == none.mota() == none.switch_share() == 0
-
-
-def test_an_estimate_draws_videos_and_runs_as_often_as_it_is_told():
-    seen = []
-
-    def measure(v, s):
-        seen.append((v, s))
-        return 0.0
-
-    estimate(measure, (3, 5), 40)
-    assert len(seen) == 41 and seen[0] == (None, None)
-    assert all((len(v), v.sum(), len(s), s.sum()) == (5, 5, 3, 3) for v, s in seen[1:])
 
 
 def test_the_shape_is_that_of_the_side_with_several_runs():
@@ -349,7 +337,7 @@ def test_ids_without_tracking_are_of_their_seed(monkeypatch):
     assert np.array_equal(runs["confident joints", "random ids"].counts.switches[1], expected)
     tracked = Runs(videos, [[track(p, FrameToFrame(), len(v)) for p, v in zip(found, videos, strict=True)]])
     assert np.isclose(runs["confident joints", "tracker"].mota(None, [0, 1]), tracked.mota())
-    assert metrics.result("DT-C3", runs, "puppets", 5).n_seeds == 2
+    assert metrics.result("DT-C3", runs, "puppets", "simulated").n_seeds == 2
 
 
 def test_the_neck_is_the_middle_of_both_shoulders():

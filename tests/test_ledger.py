@@ -1,72 +1,11 @@
-"""Verdicts, the paired bootstrap, records and the README's ledger."""
+"""Records and the README's ledger."""
 
 import json
 
-import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from helpers import WorkbookError, ledger, outputs, papers
-
-number = st.floats(-100, 100)
-
-
-@pytest.mark.parametrize(
-    "interval, allowed, expected",
-    [
-        ((1, 2), (0, None), "holds"),
-        ((-2, -1), (0, None), "contradicted"),
-        ((-1, 1), (0, None), "undecided"),
-        ((0, 0.2), (0, 0.2), "holds"),
-        ((0.1, 0.3), (0, 0.2), "undecided"),
-        ((0.3, 0.4), (0, 0.2), "contradicted"),
-        ((5, 5), (None, None), "holds"),
-        ((0, 2), (0, None), "holds"),
-        ((-2, 0), (0, None), "undecided"),
-        ((-2, 0), (None, 0), "holds"),
-        ((0, 2), (None, 0), "undecided"),
-        ((0.2, 0.4), (0, 0.2), "undecided"),
-        ((-0.2, 0), (0, 0.2), "undecided"),
-        ((0, 0), (0, 0), "holds"),
-        ((1, float("inf")), (0, None), "undecided"),
-        ((float("nan"), 1), (0, None), "undecided"),
-    ],
-)
-def test_verdict(interval, allowed, expected):
-    assert ledger.verdict(np.mean(interval), interval, allowed) == expected
-
-
-@given(number, number, number, number)
-def test_a_verdict_is_never_both(a, b, c, d):
-    interval, allowed = tuple(sorted((a, b))), tuple(sorted((c, d)))
-    inside = all(allowed[0] <= v <= allowed[1] for v in interval)
-    assert (ledger.verdict(a, interval, allowed) == "holds") == inside
-
-
-def test_bootstrap_covers_the_mean_of_paired_differences():
-    rng = np.random.default_rng(0)
-    difference = rng.normal(1, 1, 40)
-    low, high = ledger.paired_bootstrap(lambda v, s: v @ difference / v.sum(), 40)
-    error = difference.std() / np.sqrt(40)
-    assert low == pytest.approx(difference.mean() - 1.96 * error, abs=0.3 * error)
-    assert high == pytest.approx(difference.mean() + 1.96 * error, abs=0.3 * error)
-
-
-def test_bootstrap_is_paired_a_common_part_cancels():
-    rng = np.random.default_rng(1)
-    common = rng.normal(0, 50, 30)
-    a, b = common + 1, common
-    low, high = ledger.paired_bootstrap(lambda v, s: (v @ a - v @ b) / v.sum(), 30)
-    assert low == pytest.approx(1) and high == pytest.approx(1)
-
-
-def test_bootstrap_resamples_seeds_too():
-    low, high = ledger.paired_bootstrap(lambda v, s: s @ np.array([0.0, 1.0]) / s.sum(), 5, n_seeds=2)
-    assert (low, high) == (0, 1)
-    for videos, seeds in ((0, 1), (1, 0)):
-        with pytest.raises(WorkbookError, match="n_videos"):
-            ledger.paired_bootstrap(lambda v, s: 0.0, videos, seeds)
+from helpers.verdicts import Component, Result, verdict
 
 
 def measured(verdict):
@@ -92,11 +31,13 @@ def test_overall(found, expected):
 def test_record_and_ledger_go_round(tmp_path, monkeypatch):
     monkeypatch.setenv("POSE_WORKBOOK_OUT", str(tmp_path))
     claim = next(c for c in papers.claims() if c["kind"] == "measured")
-    ledger.record("06_matching", [ledger.Result(claim["id"], "puppets", 1.5, (1.0, 2.0), 20, 3)], "laptop", "puppets")
+    component = Component("", 1.5, (1.0, 2.0), (1.0, 2.0))
+    result = Result(claim["id"], "puppets", "network", (component,), 20, 3)
+    ledger.record("06_matching", [result], "laptop", "puppets")
     rows = {r["id"]: r for r in ledger.ledger(tmp_path)}
     result = rows[claim["id"]]["results"][0]
     assert result["estimate"] == 1.5 and result["n_seeds"] == 3 and result["profile"] == "laptop"
-    assert result["verdict"] == ledger.verdict(1.5, (1.0, 2.0), claim["components"][0]["range"])
+    assert result["verdict"] == verdict(1.5, (1.0, 2.0), claim["components"][0]["range"])
     assert len(rows) == len(papers.claims()) and {r["verdict"] for r in rows.values()} <= set(ledger.VERDICTS)
     json.dumps(list(rows.values()), allow_nan=False)
 
@@ -143,14 +84,6 @@ def test_a_driver_names_the_records_to_show(tmp_path, monkeypatch):
     assert not any(r["results"] for r in ledger.ledger())
     monkeypatch.delenv("POSE_WORKBOOK_RECORDS")
     assert any(r["results"] for r in ledger.ledger())
-
-
-def test_the_interval_has_95_per_cent_and_its_percentiles():
-    values = iter(np.arange(1001.0))
-    assert ledger.paired_bootstrap(lambda v, s: next(values), 3, draws=1001) == pytest.approx((25, 975))
-    values = iter([np.nan, 1.0, 2.0, 3.0])
-    assert ledger.paired_bootstrap(lambda v, s: next(values), 3, draws=4, level=0) == (2, 2)
-    assert np.isnan(ledger.paired_bootstrap(lambda v, s: np.nan, 3, draws=4)).all()
 
 
 def test_the_readme_marks_what_was_not_computed_again():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from helpers import artefacts, evaluation, ledger, papers
+from helpers import artefacts, evaluation, papers
 from helpers.artefacts import Artefact
 from helpers.datasets.posetrack18 import with_tracks
 from helpers.detections.simulated import DetectorNoise, simulate_detections
@@ -37,11 +37,6 @@ def test_a_sweep_tells_export_thresholds_apart():
     sweep = Sweep([video], [[found]])
     low, high = sweep.at(0.0, -np.inf, 0.0).counts, sweep.at(0.0, -np.inf, 0.95).counts
     assert high.misses.sum() > low.misses.sum()
-
-
-def test_videos_and_runs_are_drawn_independently():
-    same = lambda v, s: float(np.array_equal(v, s))  # noqa: E731
-    assert ledger.paired_bootstrap(same, 12, 12) == (0, 0)
 
 
 def test_speeds_are_between_consecutive_frames_alone():

@@ -38,7 +38,7 @@ def ids(clips):
 
 
 def verdict(claim, compared):
-    return metrics.result(claim, compared, "puppets", 200).verdict
+    return metrics.result(claim, compared, "puppets", "simulated").verdict
 
 
 def test_claims_hold(clips, ids):
@@ -73,17 +73,17 @@ def test_fault_a_tracker_one_frame_late(clips, monkeypatch):
 
 @power("O-26")
 def test_fault_a_joint_outside_the_head_is_moved(clips, monkeypatch):
-    healthy = metrics.result("O-26", metrics.necks(clips), "puppets", 50)
+    healthy = metrics.result("O-26", metrics.necks(clips), "puppets", "ground truth")
     move = metrics.with_shoulder_neck
     monkeypatch.setattr(metrics, "with_shoulder_neck", lambda p: move(p, "left_wrist"))
-    broken = metrics.result("O-26", metrics.necks(clips), "puppets", 50)
+    broken = metrics.result("O-26", metrics.necks(clips), "puppets", "ground truth")
     assert abs(broken.estimate) < healthy.estimate / 20
 
 
 @power("O-26")
 def test_fault_the_threshold_is_lost(clips, monkeypatch):
     put_everywhere(monkeypatch, "PCKH_THRESHOLD", 3.0)  # everything near is right
-    lost = metrics.result("O-26", metrics.necks(clips), "puppets", 50)
+    lost = metrics.result("O-26", metrics.necks(clips), "puppets", "ground truth")
     assert lost.estimate < 0.1
 
 

@@ -35,10 +35,14 @@ def by(name):
     return lambda d, v: track(d, FrameToFrame(match=getattr(matching, name)), len(v))
 
 
+def judged(claim, runs):
+    return links.result(claim, runs["hungarian"], runs["greedy"], "puppets", "simulated").verdict
+
+
 def measure(world, ways=()):
     """Verdicts as the notebook measures them, and the MOTA of the matchers and of more ways."""
     runs = links.compare(*world, {"hungarian": by("hungarian"), "greedy": by("greedy")} | {w: WAYS[w] for w in ways})
-    verdicts = {claim: links.result(claim, runs["hungarian"], runs["greedy"], "puppets").verdict for claim in CLAIMS}
+    verdicts = {claim: judged(claim, runs) for claim in CLAIMS}
     return verdicts, {name: run.mota() for name, run in runs.items()}
 
 

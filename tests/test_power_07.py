@@ -88,7 +88,7 @@ def healthy(world, looks):
 
 
 def result(claim, ways):
-    return cost_criteria.result(claim, ways, "puppets", 200)
+    return cost_criteria.result(claim, ways, "puppets", "network")
 
 
 def verdict(claim, ways):
@@ -202,7 +202,7 @@ def test_fault_a_switch_is_no_match(world, looks, monkeypatch):
         return dataclasses.replace(counts, matches=counts.matches - counts.switches)
 
     monkeypatch.setattr(evaluation, "clear_mot", broken)
-    assert verdict("PT-C10", rows(world, looks)) == ledger.CONTRADICTED
+    assert result("PT-C10", rows(world, looks)).estimate > 0.1
 
 
 def test_velocity_points_forward():

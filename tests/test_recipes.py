@@ -148,7 +148,7 @@ def test_a_toy_claim_by_the_recipe(monkeypatch, tmp_path):
     monkeypatch.setattr(papers, "FOLDER", tmp_path / "papers")
     _forget(monkeypatch)
     monkeypatch.setenv("POSE_WORKBOOK_OUT", str(tmp_path))
-    outcome = runs.result("PT-C99", "puppets", lambda v, s: 2.0, (1, 12), draws=20)
+    outcome = runs.result("PT-C99", "puppets", "network", lambda v, s: 2.0, (1, 12))
     ledger.record("99_toy", [outcome], "laptop", "puppets")
     (row,) = [row for row in ledger.ledger(tmp_path) if row["id"] == "PT-C99"]
     assert row["verdict"] == "holds" and row["results"][0]["n_videos"] == 12

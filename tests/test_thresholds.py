@@ -327,7 +327,7 @@ def test_an_end_that_is_best_makes_the_inner_maximum_negative():
 def test_result_is_measured_and_exact_where_it_is_a_property():
     video, found = scene()
     sweep = Sweep([video, video], [[found, found]])
-    exact = thresholds.result("PT-C6", sweep, Chosen(0.5, 1.0), "puppets")
+    exact = thresholds.result("PT-C6", sweep, Chosen(0.5, 1.0), "puppets", "network")
     assert exact.interval == (exact.estimate, exact.estimate) and exact.verdict == ledger.HOLDS
-    measured = thresholds.result("PT-C11", sweep, Chosen(0.5, 1.0), "puppets", draws=5)
+    measured = thresholds.result("PT-C11", sweep, Chosen(0.5, 1.0), "puppets", "network")
     assert measured.n_videos == 2 and np.allclose(measured.interval, measured.estimate)  # equal videos: no spread

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from helpers.experiments import runs
-from helpers.experiments.runs import Runs, Weights
-from helpers.ledger import Result
+from helpers.experiments.runs import Runs
+from helpers.intervals import Weights
+from helpers.verdicts import Result
 
 #: What the papers compare, by the names that the claims are measured under.
 SINGLE, ORDER = ("box", "pck", "cnn"), ("cnn", "all", "box", "pck", "lstm")
@@ -48,9 +49,9 @@ def sum_minus_best(linked: dict[str, Runs], v: Weights = None, s: Weights = None
 MEASURES = {"PT-C9": spread, "PT-C10": detections_differ, "DT-C6": smallest_step, "DT-C7": sum_minus_best}
 
 
-def result(claim: str, linked: dict[str, Runs], data: str, draws: int = 1000) -> Result:
+def result(claim: str, linked: dict[str, Runs], data: str, source: str) -> Result:
     """A claim's estimate and interval over videos and over the runs of the ways that it compares."""
     compared = {name: linked[name] for name in COMPARED[claim] if name in linked}
     n_runs, n_videos = runs.shape_of(compared.values())
     shape = 1 if MEASURES[claim] is detections_differ else n_runs, n_videos
-    return runs.result(claim, data, lambda v, s: MEASURES[claim](compared, v, s), shape, draws)
+    return runs.result(claim, data, source, lambda v, s: MEASURES[claim](compared, v, s), shape)

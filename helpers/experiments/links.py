@@ -10,9 +10,10 @@ from dataclasses import replace
 import numpy as np
 
 from helpers.experiments import runs
-from helpers.experiments.runs import Runs, Weights
-from helpers.ledger import Result
+from helpers.experiments.runs import Runs
+from helpers.intervals import Weights
 from helpers.people import People, Video, extent_boxes
+from helpers.verdicts import Result
 
 #: A pose needs this many joints to be compared with another.
 LEAST_JOINTS = 3
@@ -96,6 +97,7 @@ def compare(
     }
 
 
-def result(claim: str, hungarian: Runs, greedy: Runs, data: str) -> Result:
+def result(claim: str, hungarian: Runs, greedy: Runs, data: str, source: str) -> Result:
     """PT-C8 and DT-C5: MOTA with Hungarian matching minus MOTA with greedy matching."""
-    return Result(claim, data, *runs.difference(hungarian, greedy), *hungarian.shape[::-1])
+    shape = runs.shape_of((hungarian, greedy))
+    return runs.result(claim, data, source, lambda v, s: hungarian.mota(v, s) - greedy.mota(v, s), shape)

@@ -7,12 +7,13 @@ import numpy as np
 from helpers.detections.filters import keep_confident
 from helpers.detections.simulated import simulate_detections
 from helpers.experiments import runs
-from helpers.experiments.runs import Runs, Weights
-from helpers.ledger import Result
+from helpers.experiments.runs import Runs
+from helpers.intervals import Weights
 from helpers.people import People, Video
 from helpers.skeleton import GROUPS, INDEX, N_JOINTS
 from helpers.tracking import controls, track
 from helpers.tracking.frame_to_frame import FrameToFrame
+from helpers.verdicts import Result
 
 #: Setting: the joint scores that are kept. Way: (detections, video, seed) → with track ids.
 SETTINGS = {"everything kept": 0.0, "confident joints": 0.5}
@@ -73,7 +74,7 @@ MEASURES = {
 }
 
 
-def result(claim: str, compared: dict, data: str, draws: int = 1000) -> Result:
+def result(claim: str, compared: dict, data: str, source: str) -> Result:
     """A claim's estimate and interval; compared: `relabelled` for PT-C7 and DT-C3, `necks` for O-26."""
     shape = runs.shape_of(compared.values())
-    return runs.result(claim, data, lambda v, s: MEASURES[claim](compared, v, s), shape, draws)
+    return runs.result(claim, data, source, lambda v, s: MEASURES[claim](compared, v, s), shape)

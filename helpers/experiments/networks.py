@@ -11,11 +11,12 @@ import numpy as np
 from helpers.detections.filters import LOGIT, PERSON, keep_confident
 from helpers.evaluation.boxes import THRESHOLDS, BoxSamples, precision_recall
 from helpers.experiments import runs
-from helpers.experiments.runs import Runs, Weights
-from helpers.ledger import Result
+from helpers.experiments.runs import Runs
+from helpers.intervals import Weights
 from helpers.people import People, Video
 from helpers.tracking import track
 from helpers.tracking.frame_to_frame import FrameToFrame
+from helpers.verdicts import Result
 
 INITS, STYLES = ("scratch", "pretrained"), ("2d", "centre", "mean")
 
@@ -93,10 +94,10 @@ MEASURES = {
 }
 
 
-def result(claim: str, networks: dict, draws: int = 300) -> Result:
+def result(claim: str, networks: dict) -> Result:
     """A claim's estimate and interval over videos and training runs, on the built-in world.
 
     networks: `BoxRuns` for LT-C1 and LT-C2, else `Runs`, by the names in `MEASURES`.
     """
     shape = runs.shape_of(networks.values())
-    return runs.result(claim, "puppets", lambda v, s: MEASURES[claim](networks, v, s), shape, draws)
+    return runs.result(claim, "puppets", "network", lambda v, s: MEASURES[claim](networks, v, s), shape)

@@ -1,25 +1,20 @@
 """Runs compared: how good S runs on the same V videos are, and how a measure of them becomes a result.
 
 A run is one training run, or one seed of simulated detections. Every experiment measures with `Runs`, and
-everything is paired: a bootstrap draws videos and runs for all that is compared at once.
+everything is paired: a measure leaves the same video or run out of all that is compared at once.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
-from typing import TypeAlias
 
 import numpy as np
 
-from helpers import WorkbookError, evaluation
+from helpers import WorkbookError, evaluation, intervals
 from helpers.detections.filters import box_confidence
-from helpers.ledger import Result, paired_bootstrap
+from helpers.intervals import Measure, Weights
 from helpers.people import People, Video
 from helpers.skeleton import N_JOINTS, group_means
-
-#: How often each video (V,) or each run (S,) counts; None is once each.
-Weights: TypeAlias = "Sequence[float] | np.ndarray | None"
-#: What is measured, given the weights of videos and of runs.
-Measure = Callable[[Weights, Weights], float]
+from helpers.verdicts import Result
 
 
 def _mean(values: np.ndarray) -> float:
@@ -167,19 +162,22 @@ def shape_of(compared: Iterable) -> tuple[int, int]:
     return n_runs, n_videos
 
 
-def estimate(measure: Measure, shape: tuple[int, int], draws: int = 1000) -> tuple[float, tuple[float, float]]:
-    """A measure and its paired 95 % interval over S runs and V videos, shape (S, V)."""
-    n_runs, n_videos = shape
-    return float(measure(None, None)), paired_bootstrap(measure, n_videos, n_runs, draws)
+def estimate(measure: Measure, shape: tuple[int, int]) -> tuple[float, tuple[float, float]]:
+    """A measure of one component and its paired 95 % interval over S runs and V videos, shape (S, V)."""
+    whole, values = intervals.sample(measure, shape)
+    low, high = intervals.interval(values[..., 0], estimate=whole[0])
+    return float(whole[0]), (float(low), float(high))
 
 
-def result(claim: str, data: str, measure: Measure, shape: tuple[int, int], draws: int = 1000) -> Result:
-    """A claim's `estimate` on one data set."""
-    return Result(claim, data, *estimate(measure, shape, draws), shape[1], shape[0])
+def result(
+    claim: str, data: str, source: str, measure: Measure, shape: tuple[int, int], resampled: str | None = None
+) -> Result:
+    """A claim's measure, one number per component, on one data set; source, resampled: as in `Result`."""
+    return Result.measured(claim, data, source, intervals.sample(measure, shape), resampled)
 
 
 def difference(
-    ours: Runs, baseline: Runs, metric: Callable[[Runs, Weights, Weights], float] = Runs.mota, draws: int = 1000
+    ours: Runs, baseline: Runs, metric: Callable[[Runs, Weights, Weights], float] = Runs.mota
 ) -> tuple[float, tuple[float, float]]:
     """A metric of ours minus the baseline's, in points, and its paired 95 % interval over videos and runs."""
-    return estimate(lambda v, s: metric(ours, v, s) - metric(baseline, v, s), shape_of((ours, baseline)), draws)
+    return estimate(lambda v, s: metric(ours, v, s) - metric(baseline, v, s), shape_of((ours, baseline)))

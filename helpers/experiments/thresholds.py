@@ -2,7 +2,7 @@
 
 Notebook 05 fills PT-T2, DT-T1, PT-T5 and KT-T4 with it. The order is that of Detect-and-Track's code: boxes
 are dropped before linking, boxes and joints once more at export (O-24, O-25). Everything is paired: a
-bootstrap draws videos and seeds for all thresholds at once.
+video or a run is left out of all thresholds at once.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,12 +15,13 @@ from scipy.special import expit, logit
 from helpers import WorkbookError, evaluation
 from helpers.detections.filters import keep_confident
 from helpers.experiments import runs
-from helpers.experiments.runs import Runs, Weights
-from helpers.ledger import Result
+from helpers.experiments.runs import Runs
+from helpers.intervals import Weights
 from helpers.people import People, Video
 from helpers.skeleton import N_JOINTS
 from helpers.tracking import track
 from helpers.tracking.frame_to_frame import FrameToFrame
+from helpers.verdicts import Result
 
 #: Detect-and-Track's code never exports a box scored below this, and never links one smaller (px²).
 EXPORT, AREA = 0.5, 50.0
@@ -274,8 +275,8 @@ MEASURES = {
 }
 
 
-def result(claim: str, sweep: Sweep, chosen: Chosen, data: str, draws: int = 200) -> Result:
+def result(claim: str, sweep: Sweep, chosen: Chosen, data: str, source: str) -> Result:
     """A claim's estimate and its interval over videos and seeds; PT-C6 is a property and has none."""
     if claim == "PT-C6":
-        return Result.exact(claim, largest_difference(sweep.at(0.0), sweep.at(0.5)), data)
-    return runs.result(claim, data, lambda v, s: MEASURES[claim](sweep, chosen, v, s), sweep.shape, draws)
+        return Result.exact(claim, largest_difference(sweep.at(0.0), sweep.at(0.5)), data, source)
+    return runs.result(claim, data, source, lambda v, s: MEASURES[claim](sweep, chosen, v, s), sweep.shape)

@@ -59,7 +59,8 @@ def show(results: Iterable[ledger.Result], wanted: Collection[str], data: Iterab
     """Print the lines of some claims on some data sets; one that has none of them is said to be missing."""
     results = list(results)
     for name in data:
-        lines = [r.line(digits) for claim in wanted for r in results if (r.claim, r.data) == (claim, name)]
+        asked = [r for claim in wanted for r in results if (r.claim, r.data) == (claim, name)]
+        lines = [line for r in asked for line in r.lines(digits)]
         print(*(lines or [datasets.missing(name)]), sep="\n")
 
 
