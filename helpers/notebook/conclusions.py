@@ -4,6 +4,8 @@ The last section of every notebook is made of these. A sentence that is true for
 `told` under that verdict's name; one that is true whatever came out may stand in plain Markdown.
 """
 
+import math
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -21,13 +23,13 @@ HERE = {
 
 
 def say(*paragraphs: str) -> Markdown:
-    """Paragraphs as a notebook shows them; empty ones are left out, line breaks inside one are spaces."""
-    return Markdown("\n\n".join(" ".join(p.split()) for p in paragraphs if p))
+    """Paragraphs as a notebook shows them; empty ones are left out, an indented line continues the one before."""
+    return Markdown("\n\n".join(re.sub(r"\s*\n[ \t]+", " ", p.strip()) for p in paragraphs if p))
 
 
 def rounded(number: float, digits: int = 1) -> str:
     """A number with so many digits at most, without a minus before zero: -0.04 → "0"."""
-    return f"{round(float(number), digits) + 0.0:g}"
+    return f"{round(float(number), digits) + 0.0:g}" if math.isfinite(number) else "no number"
 
 
 def ranged(estimate: float, interval: Iterable[float], digits: int = 1) -> str:
@@ -54,30 +56,28 @@ def overall(results: Iterable[Any], claim: str) -> str:
 
 
 def told(results: Iterable[Any], claim: str, digits: int = 1, **because: str) -> str:
-    """A paragraph on one claim: its verdict, its statement, every data set with every component, and why.
+    """What became of one claim: its verdict and statement, why, and every data set with every component.
 
     because: sentences by verdict (holds, contradicted, undecided, mixed); the one that came out is added.
     Claims that are printed or a property are not said to hold "here". Raises TypeError for a word that is no verdict.
     """
     if unknown := set(because) - set(HERE):
         raise TypeError(f"told: {', '.join(sorted(unknown))} is no verdict, these are {', '.join(HERE)}.")
-    mine = [r for r in results if r.claim == claim]
-    stated = papers.claim(claim)
+    mine, stated = [r for r in results if r.claim == claim], papers.claim(claim)
     if not mine:
         return f"**{claim} was not measured**, its data are missing. {stated['statement']}"
     verdict = overall(mine, claim)
     word = HERE[verdict] if stated["kind"] == "measured" else HERE[verdict].removesuffix(" here")
-    found = [_found(r, stated["components"], digits, len(mine) > 1) for r in mine]
-    return f"**{claim} {word}.** {stated['statement']} {' '.join(found)} {because.get(verdict, '')}".rstrip()
+    head = f"**{claim} {word}.** {stated['statement']} {because.get(verdict, '')}".rstrip()
+    return "\n".join([head, "", *(_found(r, stated["components"], digits) for r in mine)])
 
 
-def _found(result: Any, components: list[dict], digits: int, several: bool) -> str:
-    parts = [
-        " ".join(
-            filter(None, (c.name if len(components) > 1 else "", ranged(c.estimate, c.interval, digits), d["unit"]))
-        )
-        for c, d in zip(result.components, components, strict=True)
-    ]
-    place = result.data if result.data == result.source else f"{result.data} ({result.source})"
-    verdict = f" it {HERE[result.verdict].removesuffix(' here')}" if several else ""
-    return f"On {place}{verdict}: {', '.join(parts)}."
+def _found(result: Any, components: list[dict], digits: int) -> str:
+    """One line of a list: the data, their source, the verdict on them and all components, with the printed values."""
+    parts = []
+    for c, d in zip(result.components, components, strict=True):
+        printed = "" if d["printed"] is None else f" (printed {rounded(d['printed'], 2)})"
+        name = f"{d['name']} " if len(components) > 1 else ""
+        parts.append(f"{name}{ranged(c.estimate, c.interval, digits)} {d['unit']}{printed}")
+    place = result.data if result.source in (result.data, "published", "proof") else f"{result.data}, {result.source}"
+    return f"- {place} ({HERE[result.verdict].removesuffix(' here')}): {'; '.join(parts)}"
