@@ -1,20 +1,21 @@
 """Computed text: what a sentence says of a number and of a verdict is what was measured."""
 
-from types import SimpleNamespace
-
 import pytest
 
 from helpers import papers
 from helpers.notebook import conclusions
 from helpers.notebook.conclusions import ahead, listed, ranged, rounded, say, told
+from helpers.verdicts import Component, Result
 
 NAN = float("nan")
 
 
 def result(claim, verdict, data="puppets", source="network", estimate=0.17, interval=(0.06, 0.26)):
+    """A result whose verdict is given, not judged; its components lie one apart."""
     n = len(papers.claim(claim)["components"])
-    parts = [SimpleNamespace(estimate=estimate + k, interval=tuple(v + k for v in interval)) for k in range(n)]
-    return SimpleNamespace(claim=claim, verdict=verdict, data=data, source=source, components=parts)
+    parts = tuple(Component("", estimate + k, tuple(v + k for v in interval), (0, 0)) for k in range(n))
+    judged = {"verdict": property(lambda self: verdict), "verdicts": property(lambda self: (verdict,) * n)}
+    return type("Judged", (Result,), judged)(claim, data, source, parts)
 
 
 def test_paragraphs_are_joined_and_continued_lines_are_one():
@@ -78,9 +79,9 @@ def test_every_component_is_told_on_every_data_set_with_its_own_name_and_number(
     both = [result("PT-C11", "holds", estimate=7), result("PT-C11", "holds", "bonn", "simulated", NAN)]
     first, second = told(both, "PT-C11").splitlines()[2:]
     assert first.startswith(
-        "- puppets, network (holds): gain in MOTA 7 [0.1, 0.3] MOTA (printed 10); gain in precision 8"
+        "- puppets, network (holds): gain in MOTA: 7 [0.1, 0.3] MOTA (printed 10), holds; gain in precision: 8"
     )
-    assert second.startswith("- bonn, simulated (holds): gain in MOTA no number")
+    assert second.startswith("- bonn, simulated (holds): gain in MOTA: no number")
     assert first.count(";") == len(papers.claim("PT-C11")["components"]) - 1
 
 

@@ -7,11 +7,11 @@ The last section of every notebook is made of these. A sentence that is true for
 import math
 import re
 from collections.abc import Iterable
-from typing import Any
 
 from IPython.display import Markdown
 
 from helpers import ledger, papers
+from helpers.verdicts import Result
 
 #: A verdict as a sentence says it of a measured claim: here, on these data, with these detections.
 HERE = {
@@ -50,12 +50,7 @@ def ahead(points: float, unit: str = "MOTA", digits: int = 1) -> str:
     return "level with" if size == "0" else f"{size} {unit} {'ahead of' if points > 0 else 'behind'}"
 
 
-def overall(results: Iterable[Any], claim: str) -> str:
-    """The verdict of a claim over all its results, as the ledger's headline has it."""
-    return ledger.overall([{"verdict": r.verdict, "source": r.source} for r in results if r.claim == claim])
-
-
-def told(results: Iterable[Any], claim: str, digits: int = 1, **because: str) -> str:
+def told(results: Iterable[Result], claim: str, digits: int = 1, **because: str) -> str:
     """What became of one claim: its verdict and statement, why, and every data set with every component.
 
     because: sentences by verdict (holds, contradicted, undecided, mixed); the one that came out is added.
@@ -66,18 +61,23 @@ def told(results: Iterable[Any], claim: str, digits: int = 1, **because: str) ->
     mine, stated = [r for r in results if r.claim == claim], papers.claim(claim)
     if not mine:
         return f"**{claim} was not measured**, its data are missing. {stated['statement']}"
-    verdict = overall(mine, claim)
-    word = HERE[verdict] if stated["kind"] == "measured" else HERE[verdict].removesuffix(" here")
+    headline = ledger.overall([{"verdict": r.verdict, "source": r.source} for r in mine])
+    verdict = headline if isinstance(headline, str) else headline[0]
+    word = HERE[verdict] if stated["kind"] == "measured" else _short(verdict)
     head = f"**{claim} {word}.** {stated['statement']} {because.get(verdict, '')}".rstrip()
     return "\n".join([head, "", *(_found(r, stated["components"], digits) for r in mine)])
 
 
-def _found(result: Any, components: list[dict], digits: int) -> str:
+def _found(result: Result, components: list[dict], digits: int) -> str:
     """One line of a list: the data, their source, the verdict on them and all components, with the printed values."""
     parts = []
-    for c, d in zip(result.components, components, strict=True):
+    for c, d, verdict in zip(result.components, components, result.verdicts, strict=True):
+        number = f"{ranged(c.estimate, c.interval, digits)} {d['unit']}"
         printed = "" if d["printed"] is None else f" (printed {rounded(d['printed'], 2)})"
-        name = f"{d['name']} " if len(components) > 1 else ""
-        parts.append(f"{name}{ranged(c.estimate, c.interval, digits)} {d['unit']}{printed}")
+        parts.append(f"{d['name']}: {number}{printed}, {_short(verdict)}" if len(components) > 1 else number + printed)
     place = result.data if result.source in (result.data, "published", "proof") else f"{result.data}, {result.source}"
-    return f"- {place} ({HERE[result.verdict].removesuffix(' here')}): {'; '.join(parts)}"
+    return f"- {place} ({_short(result.verdict)}): {'; '.join(parts)}"
+
+
+def _short(verdict: str) -> str:
+    return HERE[verdict].removesuffix(" here")
