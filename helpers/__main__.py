@@ -228,13 +228,12 @@ def _ledger(a) -> int:
     for row in rows:
         print(f"{row['id']:8}{row['verdict']:20}{row['statement']}")
         for r in row["results"]:
-            print(
-                f"{'':8}  {ledger.where(r)}: {r['estimate']} {r['interval']}, {r['n_videos']} videos, "
-                f"{r['n_seeds']} seeds: {r['verdict']}"
-            )
+            print(f"{'':8}  {ledger.where(r)}: {'; '.join(ledger.values(r))}: {r['verdict']}")
         if row["reason"]:
             print(f"{'':8}  {row['reason']}")
-    print("\n" + ", ".join(f"{n} {v}" for v, n in ledger.summary(rows)["all"].items()))
+    print()
+    for kind, counts in ledger.summary(rows).items():
+        print(f"{kind}: " + ", ".join(f"{n} {v}" for v, n in counts.items()))
     return 0
 
 

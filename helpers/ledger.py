@@ -1,7 +1,7 @@
 """The ledger: a verdict with an interval for every published claim and contradiction.
 
-Notebooks measure and `verdicts` judges; this file writes what a notebook recorded and
-gathers all records beside the claims of `data/papers`. Notebook 13 reads it as a whole.
+Notebooks measure and `verdicts` judges; this file writes what a notebook recorded, gathers all records beside the
+claims of `data/papers`, and says in words what they come to. Notebook 13 reads it as a whole.
 """
 
 from __future__ import annotations
@@ -16,11 +16,26 @@ from helpers import WorkbookError, papers
 from helpers.files import load_json
 from helpers.outputs import output
 from helpers.places import FIGURES
-from helpers.verdicts import CONTRADICTED, HOLDS, UNDECIDED, Result
+from helpers.verdicts import CONTRADICTED, HOLDS, SOURCES, UNDECIDED, Result, together
 
-NOT_TESTABLE = "not testable here"
+MIXED, NOT_TESTABLE = "mixed", "not testable here"
+VERDICTS = (HOLDS, CONTRADICTED, MIXED, UNDECIDED, NOT_TESTABLE)
 
-VERDICTS = (HOLDS, CONTRADICTED, UNDECIDED, NOT_TESTABLE)
+#: Sources by what they are worth: the first tier that has results decides. A printed row is evidence for a measured
+#: claim, but not a measurement of ours, and simulated detections are only as good as what they imitate.
+TIERS = (("ground truth", "network", "real detector", "proof"), ("simulated",), ("published",))
+#: What a reader is told of a source.
+SOURCE_WORDS = {
+    "ground truth": "annotated tracks",
+    "network": "the workbook's network",
+    "real detector": "a public detector",
+    "simulated": "simulated detections",
+    "published": "printed numbers",
+    "proof": "shown on code",
+}
+
+
+# --- records ---------------------------------------------------------------------------------------------------
 
 
 def record(notebook: str, results: Iterable[Result], profile: str, dataset: str) -> list[dict]:
@@ -33,59 +48,61 @@ def record(notebook: str, results: Iterable[Result], profile: str, dataset: str)
     return rows
 
 
-def _result_json(r: Result, profile: str) -> dict:
-    def number(v):
-        return round(float(v), 6) if math.isfinite(v) else None
+def _number(v: float) -> float | None:
+    return round(float(v), 6) if math.isfinite(v) else None
 
+
+def _numbers(of) -> dict:
+    """Estimate and interval of a result or of a component."""
+    return {"estimate": _number(of.estimate), "interval": [_number(v) for v in of.interval]}
+
+
+def _result_json(r: Result, profile: str) -> dict:
+    defined = papers.claim(r.claim)["components"]
+    components = [
+        {"name": c.name, "unit": d["unit"], **_numbers(c), "verdict": v, "noise": c.noise}
+        for c, d, v in zip(r.components, defined, r.verdicts, strict=True)
+    ]
     return {
         "data": r.data,
         "source": r.source,
         "profile": profile,
-        "estimate": number(r.estimate),
-        "interval": [number(v) for v in r.interval],
+        **_numbers(r),
         "n_videos": int(r.n_videos),
         "n_seeds": int(r.n_seeds),
+        "resampled": r.resampled,
         "verdict": r.verdict,
+        "components": components,
     }
 
 
-def overall(results: list[dict]) -> str:
-    """One verdict over data sets: at least half of them are decided, and those agree."""
-    if not results:
-        return NOT_TESTABLE
-    decided = [r["verdict"] for r in results if r["verdict"] != UNDECIDED]
-    return decided[0] if len(set(decided)) == 1 and 2 * len(decided) >= len(results) else UNDECIDED
+def _is_number(v: object) -> bool:
+    return v is None or (isinstance(v, int | float) and not isinstance(v, bool) and math.isfinite(v))
 
 
-def ledger(folder: Path | None = None) -> list[dict]:
-    """All claims and contradictions with their results, in the order of data/papers.
-
-    folder: of the records (None = the committed ones; in a driver's run, its newest). Each: id, paper, kind,
-    statement, rule, notebook, results, verdict and reason (why not testable here, else "").
-    Raises WorkbookError for a record that cannot be read or that names an unknown claim.
-    """
-    folder = Path(folder or os.environ.get("POSE_WORKBOOK_RECORDS") or FIGURES)
-    measured = _records(folder)
-    out = []
-    for claim in papers.claims():
-        results = measured.pop(claim["id"], [])
-        row = {k: claim[k] for k in ("id", "paper", "kind", "statement", "rule", "notebook")}
-        out.append(
-            row | {"results": results, "verdict": overall(results), "reason": "" if results else _why_not(claim)}
-        )
-    if measured:
-        raise WorkbookError(f"{folder}: records name unknown claims {', '.join(sorted(measured))}.")
-    return out
+def _is_text(v: object) -> bool:
+    return isinstance(v, str)
 
 
-def _records(folder: Path) -> dict[str, list[dict]]:
-    out: dict[str, list[dict]] = {}
-    for path in sorted(folder.glob("*_record.json")):
-        content = load_json(path)
-        check_record(path.name, content)
-        for row in content["results"]:
-            out.setdefault(row.pop("claim"), []).append(row)
-    return out
+def _is_count(v: object) -> bool:
+    return isinstance(v, int)
+
+
+_MEASURED: dict[str, Callable[[object], bool]] = {
+    "estimate": _is_number,
+    "interval": lambda v: isinstance(v, list) and len(v) == 2 and all(map(_is_number, v)),
+    "verdict": lambda v: v in (HOLDS, CONTRADICTED, UNDECIDED),
+}
+_COMPONENT = _MEASURED | {"name": _is_text, "unit": _is_text}
+_RESULT = _MEASURED | {
+    "claim": _is_text,
+    "data": _is_text,
+    "source": lambda v: v in SOURCES,
+    "n_videos": _is_count,
+    "n_seeds": _is_count,
+    "resampled": _is_text,
+    "components": lambda v: isinstance(v, list) and bool(v),
+}
 
 
 def check_record(name: str, content) -> None:
@@ -93,25 +110,63 @@ def check_record(name: str, content) -> None:
     rows = content.get("results") if isinstance(content, dict) else None
     if not isinstance(rows, list):
         raise WorkbookError(f"{name}: results is missing or is not a list.")
-
-    def number(v):
-        return v is None or (isinstance(v, int | float) and not isinstance(v, bool) and math.isfinite(v))
-
-    fields: dict[str, Callable[[object], bool]] = {
-        "claim": lambda v: isinstance(v, str),
-        "data": lambda v: isinstance(v, str),
-        "estimate": number,
-        "interval": lambda v: isinstance(v, list) and len(v) == 2 and all(map(number, v)),
-        "n_videos": lambda v: isinstance(v, int),
-        "n_seeds": lambda v: isinstance(v, int),
-        "verdict": lambda v: v in (HOLDS, CONTRADICTED, UNDECIDED),
-    }
     for i, row in enumerate(rows):
-        for field, valid in fields.items():
-            if not isinstance(row, dict) or field not in row or not valid(row[field]):
-                raise WorkbookError(
-                    f"{name}: results[{i}].{field} is missing or holds no value that a notebook records."
-                )
+        _check_fields(f"{name}: results[{i}]", row, _RESULT)
+        for k, component in enumerate(row["components"]):
+            _check_fields(f"{name}: results[{i}].components[{k}]", component, _COMPONENT)
+        if row["verdict"] != together([c["verdict"] for c in row["components"]]):
+            raise WorkbookError(f"{name}: results[{i}].verdict is not what its components come to.")
+
+
+def _check_fields(where: str, row: object, fields: dict[str, Callable[[object], bool]]) -> None:
+    for field, valid in fields.items():
+        if not isinstance(row, dict) or field not in row or not valid(row[field]):
+            raise WorkbookError(f"{where}.{field} is missing or holds no value that a notebook records.")
+
+
+# --- the ledger ------------------------------------------------------------------------------------------------
+
+
+def ledger(folder: Path | None = None) -> list[dict]:
+    """All claims and contradictions with their results, in the order of data/papers.
+
+    folder: of the records (None = the committed ones; in a driver's run, its newest). Each: id, paper, kind,
+    statement, rule, components (their definitions), notebook, results, verdict, source (whose results decided),
+    reason (why not testable here, else "") and superseded (rules that were replaced). Raises WorkbookError for a
+    record that cannot be read, names an unknown claim or measured other components than data/papers has.
+    """
+    folder = Path(folder or os.environ.get("POSE_WORKBOOK_RECORDS") or FIGURES)
+    measured = _records(folder)
+    out = []
+    for claim in papers.claims():
+        results = measured.pop(claim["id"], [])
+        defined = [(c["name"], c["unit"]) for c in claim["components"]]
+        if any([(c["name"], c["unit"]) for c in r["components"]] != defined for r in results):
+            raise WorkbookError(
+                f"{folder}: results of {claim['id']} have other components than data/papers, run notebook "
+                f"{claim['notebook']} again."
+            )
+        row = {k: claim[k] for k in ("id", "paper", "kind", "statement", "rule", "components", "notebook")}
+        verdict, source = overall(results)
+        row |= {"results": results, "verdict": verdict, "source": source}
+        row |= {"reason": "" if results else _why_not(claim), "superseded": claim.get("superseded", [])}
+        out.append(row)
+    if measured:
+        raise WorkbookError(f"{folder}: records name unknown claims {', '.join(sorted(measured))}.")
+    return out
+
+
+def _records(folder: Path) -> dict[str, list[dict]]:
+    """Claim → its results, without what only the study of errors needs."""
+    out: dict[str, list[dict]] = {}
+    for path in sorted(folder.glob("*_record.json")):
+        content = load_json(path)
+        check_record(path.name, content)
+        for row in content["results"]:
+            for component in row["components"]:
+                component.pop("noise", None)
+            out.setdefault(row.pop("claim"), []).append(row)
+    return out
 
 
 def _why_not(claim: dict) -> str:
@@ -120,41 +175,149 @@ def _why_not(claim: dict) -> str:
     return f"measured by notebook {claim['notebook']}, which has no record yet"
 
 
+def overall(results: list[dict]) -> tuple[str, str]:
+    """One verdict over data sets and sources, and the sources that it comes from ("" without results).
+
+    The best tier of `TIERS` that has results decides, if at least half of them are decided and those agree. Decided
+    results that disagree, within that tier or of another one with its verdict, make it mixed.
+    """
+    for tier in TIERS:
+        best = [r for r in results if r["source"] in tier]
+        if best:
+            break
+    else:
+        return NOT_TESTABLE, ""
+    source = ", ".join(dict.fromkeys(r["source"] for r in best))
+    decided = [r["verdict"] for r in best if r["verdict"] != UNDECIDED]
+    if not decided or (len(set(decided)) == 1 and 2 * len(decided) < len(best)):
+        return UNDECIDED, source
+    anywhere = {r["verdict"] for r in results} - {UNDECIDED}
+    return (decided[0] if len(anywhere) == 1 else MIXED), source
+
+
+def is_oddity(row: dict) -> bool:
+    """Whether a row is a contradiction or oddity found in a paper (O-…), and no claim of it."""
+    return row["id"].startswith("O-")
+
+
 def summary(rows: list[dict]) -> dict[str, dict[str, int]]:
-    """paper → verdict → number of claims, and a last row "all"."""
-    out: dict[str, dict[str, int]] = {}
+    """Kind → verdict → number of claims of the papers, and a last row "oddities" that counts those apart."""
+    out = {name: dict.fromkeys(VERDICTS, 0) for name in ("measured", "printed", "property", "oddities")}
     for row in rows:
-        for name in (row["paper"], "all"):
-            out.setdefault(name, dict.fromkeys(VERDICTS, 0))[row["verdict"]] += 1
-    out["all"] = out.pop("all")
+        out["oddities" if is_oddity(row) else row["kind"]][row["verdict"]] += 1
     return out
 
 
-def readme_block(rows: list[dict]) -> str:
-    """The ledger as the README shows it: counts a paper, then every decided claim."""
-    lines = ["| paper | " + " | ".join(VERDICTS) + " |", "|---|" + "---:|" * len(VERDICTS)]
-    for name, counts in summary(rows).items():
-        lines.append(f"| {name} | " + " | ".join(str(counts[v]) for v in VERDICTS) + " |")
-    lines += ["", "| claim | statement | where | estimate | verdict |", "|---|---|---|---|---|"]
-    for row in rows:
-        if row["results"] and row["kind"] == "measured":
-            data = "<br>".join(where(r) for r in row["results"])
-            values = "<br>".join(_estimate(r) for r in row["results"])
-            lines.append(f"| {row['id']} | {row['statement']} | {data} | {values} | **{row['verdict']}** |")
-    return "\n".join(lines)
+# --- in words --------------------------------------------------------------------------------------------------
+
+
+def range_words(component: dict) -> str:
+    """A component of a claim with its range and unit, e.g. "gain in MOTA: 5 to 15 MOTA"."""
+    low, high = component["range"]
+    if low is None:
+        text = f"at most {high:g}"
+    elif high is None:
+        text = f"at least {low:g}"
+    else:
+        text = f"{low:g}" if low == high else f"{low:g} to {high:g}"
+    return f"{component['name']}: {text} {component['unit']}"
+
+
+def verdict_words(row: dict, verdict: str | None = None) -> str:
+    """A verdict as a reader is told it: what we measured holds *here*, a replication is no proof."""
+    verdict = verdict or row["verdict"]
+    words = {HOLDS: "holds", CONTRADICTED: "does not hold"}
+    here = " here" if row["kind"] == "measured" else ""
+    return words[verdict] + here if verdict in words else verdict
 
 
 def where(result: dict) -> str:
-    """The data of a result, marked where an update without them kept an older one."""
-    return result["data"] + ("" if result.get("recomputed", True) else " (not recomputed)")
+    """Data and source of a result in words, marked where an update without the data kept an older one."""
+    kept = "" if result.get("recomputed", True) else " (not recomputed)"
+    return f"{result['data']}{kept}, {SOURCE_WORDS[result['source']]}"
 
 
-def _estimate(result: dict) -> str:
-    if result["estimate"] is None:
+def values(result: dict) -> list[str]:
+    """Every component of a result with its number, interval and unit, e.g. "gain: 1.20 [0.80, 1.70] MOTA"."""
+    return [f"{c['name']}: {_estimate(c)} {c['unit']}" for c in result["components"]]
+
+
+def _estimate(component: dict) -> str:
+    if component["estimate"] is None:
         return "–"
-    low, high = result["interval"]
-    text = f"{result['estimate']:.2f}"
-    return text if low is None or low == high else f"{text} [{low:.2f}, {high:.2f}]"
+    low, high = component["interval"]
+    text = f"{component['estimate']:.2f}"
+    return text if low is None or high is None or low == high else f"{text} [{low:.2f}, {high:.2f}]"
+
+
+def sampled(result: dict) -> str:
+    """What was resampled, in words; "" for what is exact."""
+    if not result["n_videos"]:
+        return ""
+    runs = f" × {result['n_seeds']} runs" if result["n_seeds"] > 1 else ""
+    return f"{result['n_videos']} videos{runs}; resampled: {result['resampled']}"
+
+
+_HEADS = ("hold", "do not hold", "mixed", "undecided", "not testable here")
+_KIND_WORDS = {
+    "measured": "claims, measured here",
+    "printed": "claims, arithmetic on printed numbers",
+    "property": "claims, properties shown on code",
+    "oddities": "oddities found in the papers (*hold*: they are there)",
+}
+
+
+def readme_block(rows: list[dict]) -> str:
+    """The ledger as the README shows it: counts by kind, then every measured claim with what decided it."""
+    lines = ["| | " + " | ".join(_HEADS) + " |", "|---|" + "---:|" * len(_HEADS)]
+    for kind, counts in summary(rows).items():
+        lines.append(f"| {_KIND_WORDS[kind]} | " + " | ".join(str(counts[v]) for v in VERDICTS) + " |")
+    lines += ["", "| claim | the paper says | measured here, with 95 % intervals | verdict |", "|---|---|---|---|"]
+    for row in rows:
+        if row["results"] and row["kind"] == "measured":
+            told = "<br>".join(_told(row, r) for r in row["results"])
+            lines.append(f"| {row['id']} | {row['statement']} | {told} | **{verdict_words(row)}** |")
+    return "\n".join(lines)
+
+
+def _told(row: dict, result: dict) -> str:
+    """A result of the deciding sources with its numbers, another one with its verdict."""
+    deciding = result["source"] in row["source"].split(", ")
+    text = "; ".join(values(result)) if deciding else verdict_words(row, result["verdict"])
+    return f"*{where(result)}*: {text}"
+
+
+def document(rows: list[dict]) -> str:
+    """The whole ledger in Markdown: every claim with its components, results and the rules that were replaced."""
+    lines = ["# The ledger, whole", "", "Written by `python -m helpers reproduce --update`; how to read it: README.md."]
+    for row in rows:
+        lines += ["", f"## {row['id']}: {verdict_words(row)}", "", row["statement"], ""]
+        lines += [f"*{row['kind']}, notebook {row['notebook']}.* {row['rule']}", ""]
+        for c in row["components"]:
+            lines.append(f"- {range_words(c)}" + ("" if c["printed"] is None else f" (printed: {c['printed']:g})"))
+        lines += ["", f"Not testable here: {row['reason']}."] if row["reason"] else _table(row)
+        for old in row["superseded"]:
+            lines += ["", _replaced(old)]
+    return "\n".join(lines) + "\n"
+
+
+def _table(row: dict) -> list[str]:
+    """All results of a claim, a line for each component and one for what they come to."""
+    lines = ["", "| where | component | estimate | verdict |", "|---|---|---|---|"]
+    for r in row["results"]:
+        place = "; ".join(filter(None, (where(r), sampled(r))))
+        for c in r["components"]:
+            cells = place, c["name"], f"{_estimate(c)} {c['unit']}", verdict_words(row, c["verdict"])
+            lines.append("| " + " | ".join(cells) + " |")
+        if len(r["components"]) > 1:
+            lines.append(f"| {place} | all of them | | **{verdict_words(row, r['verdict'])}** |")
+    return lines
+
+
+def _replaced(old: dict) -> str:
+    low, high = ("…" if v is None else f"{v:g}" for v in old["range"])
+    rule = f"{old['rule']} Range [{low}, {high}] {old['unit']}, {old['kind']}, verdict *{old['verdict']}*."
+    return f"Replaced on {old['date']}: {rule} {old['reason']}"
 
 
 def replace_block(text: str, block: str, name: str = "ledger") -> str:

@@ -124,12 +124,14 @@ def test_ledger_json_is_a_list_of_claims():
     assert done.returncode == 0 and len(rows) >= 90
     assert all(set(r) >= {"id", "paper", "kind", "statement", "rule", "results", "verdict"} for r in rows)
     for result in (r for row in rows for r in row["results"]):
-        assert set(result) >= {"data", "profile", "estimate", "interval", "n_videos", "n_seeds", "verdict"}
+        assert set(result) >= {"data", "source", "profile", "estimate", "interval", "n_videos", "n_seeds", "verdict"}
+        assert all(set(c) == {"name", "unit", "estimate", "interval", "verdict"} for c in result["components"])
 
 
 def test_ledger_as_text():
     done = run("ledger")
     assert done.returncode == 0 and "PT-C8" in done.stdout and "not testable here" in done.stdout
+    assert "tracker minus random ids: " in done.stdout and "\nmeasured: " in done.stdout
 
 
 def test_puppets_exports_a_folder_that_reads_back(tmp_path):

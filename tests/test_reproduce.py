@@ -26,8 +26,10 @@ PARAMETERS = (
 WRITE = """import os, pathlib, json
 out = pathlib.Path(os.environ["POSE_WORKBOOK_OUT"])
 (out / "{n}_count.csv").write_text(f",data,MOTA\\n0,puppets,{{{value} + sum(seeds)}}\\n")"""
-RECORD = """row = dict(claim="PT-C8", data="puppets", profile="laptop", estimate={value}, interval=[0.1, 0.3],
-           n_videos=2, n_seeds=1, verdict="holds")
+RECORD = """one = dict(estimate={value}, interval=[0.1, 0.3], verdict="holds")
+part = dict(one, name="Hungarian minus greedy", unit="MOTA", noise={{"runs": [{value}]}})
+row = dict(one, claim="PT-C8", data="puppets", source="network", profile="laptop", n_videos=2, n_seeds=1,
+           resampled="videos", components=[part])
 (out / "{n}_record.json").write_text(json.dumps({{"notebook": "{n}", "results": [row]}}))"""
 
 
@@ -280,18 +282,23 @@ def test_every_cell_and_its_place_counts(tmp_path, old, new, equal, close, diffe
 
 def test_records_are_compared_by_claim_and_data(tmp_path):
     row = dict(claim="PT-C4", data="puppets", estimate=-3.95, interval=[-4.7, None], n_videos=20, verdict="holds")
+    row |= dict(source="network", components=[dict(name="step", estimate=-3.95, noise={"runs": [1]})])
     other = row | {"data": "somof", "estimate": 1.0}
     old, new = (json.dumps({"results": rows}) for rows in ([row, other], [row]))
     same = compared(tmp_path, old, new, name="05_record.json")
-    assert not same.differ and same.equal >= 3 and same.not_here == ["05_record.json: 6 cells of somof"]
+    assert not same.differ and same.equal >= 3 and same.not_here == ["05_record.json: 8 cells of somof"]
     turned = compared(tmp_path, old, new.replace("holds", "undecided"), name="05_record.json")
-    assert turned.differ == ['05_record.json, row PT-C4 on puppets, column verdict: committed "holds", now "undecided"']
+    assert turned.differ == ['05_record.json, row PT-C4 on puppets (network), column verdict: committed "holds", now "undecided"']
     twice, other = (json.dumps({"profile": p, "results": [row | {"estimate": e}, row]}) for p, e in ("a1", "b2"))
     found = compared(tmp_path, twice, other, name="05_record.json").differ
     assert found == [
         '05_record.json, row record, column profile: committed "a", now "b"',
-        '05_record.json, row PT-C4 on puppets, column estimate: committed "1", now "2"',
+        '05_record.json, row PT-C4 on puppets (network), column estimate: committed "1", now "2"',
     ]
+    noisier = compared(tmp_path, old, old.replace('"runs": [1]', '"runs": [2]'), name="05_record.json")
+    assert not noisier.differ and not noisier.not_here
+    simulated = compared(tmp_path, new, new.replace('"network"', '"simulated"'), name="05_record.json").differ
+    assert len(simulated) == 16 and "row PT-C4 on puppets (simulated)" in simulated[-1]
     with pytest.raises(WorkbookError, match="05_record.json: cannot be compared"):
         compared(tmp_path, old, '{"results": [1]}', name="05_record.json")
 
@@ -643,7 +650,7 @@ def test_update_twice_changes_nothing_the_second_time(book, monkeypatch):
     assert (
         b'execution_count": 3' in first["notebooks/02_two.ipynb"] and b"model_id" not in first["notebooks/02_two.ipynb"]
     )
-    assert first["figures/01_count.csv"].endswith(b"1.5\n") and b"| paper |" in first["README.md"]
+    assert first["figures/01_count.csv"].endswith(b"1.5\n") and b"| claims, measured here |" in first["README.md"]
     assert "figures/02_old.png" not in first and "figures/03_of_another.png" in first
     write(book, "02_new", "1").unlink()
     assert run(book, update=True, fresh=True) == 0 and committed(book) == first

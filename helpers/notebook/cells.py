@@ -7,6 +7,7 @@ from importlib.metadata import version
 from IPython.display import Markdown
 
 from helpers import datasets, ledger, papers
+from helpers.verdicts import Result
 
 
 def versions(*packages: str) -> None:
@@ -27,23 +28,11 @@ def claims_table(notebook: str, control: str | dict[str, str] | None = None) -> 
     head = ["id", "the paper's statement", "what we measure", "range"] + ["control"] * (control is not None)
     lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
     for c in claims(notebook):
-        cells = [c["id"], c["statement"], c["rule"], "<br>".join(map(component_range, c["components"]))]
+        cells = [c["id"], c["statement"], c["rule"], "<br>".join(map(ledger.range_words, c["components"]))]
         if control is not None:
             cells.append(control if isinstance(control, str) else control.get(c["id"], "–"))
         lines.append("| " + " | ".join(cells) + " |")
     return Markdown("\n".join(lines))
-
-
-def component_range(component: dict) -> str:
-    """A component of a claim with its range and unit, e.g. "gain in MOTA: 5 to 15 MOTA"."""
-    low, high = component["range"]
-    if low is None:
-        text = f"at most {high:g}"
-    elif high is None:
-        text = f"at least {low:g}"
-    else:
-        text = f"{low:g}" if low == high else f"{low:g} to {high:g}"
-    return f"{component['name']}: {text} {component['unit']}"
 
 
 def real_sets(dataset: str, found: Collection[str]) -> tuple[str, ...]:
@@ -55,16 +44,16 @@ def real_sets(dataset: str, found: Collection[str]) -> tuple[str, ...]:
     return asked
 
 
-def show(results: Iterable[ledger.Result], wanted: Collection[str], data: Iterable[str], digits: int = 2) -> None:
-    """Print the lines of some claims on some data sets; one that has none of them is said to be missing."""
+def show(results: Iterable[Result], wanted: Collection[str], data: Iterable[str], digits: int = 2) -> None:
+    """Print the lines of some claims on some data sets, one for each component; missing data are said to be so."""
     results = list(results)
     for name in data:
-        asked = [r for claim in wanted for r in results if (r.claim, r.data) == (claim, name)]
-        lines = [line for r in asked for line in r.lines(digits)]
+        found = [r for claim in wanted for r in results if (r.claim, r.data) == (claim, name)]
+        lines = [line for r in found for line in r.lines(digits)]
         print(*(lines or [datasets.missing(name)]), sep="\n")
 
 
-def record(notebook: str, results: Iterable[ledger.Result], profile: str, dataset: str) -> None:
+def record(notebook: str, results: Iterable[Result], profile: str, dataset: str) -> None:
     """Hand a notebook's results to the driver. Raises AssertionError if a claim of the notebook has none."""
     recorded = ledger.record(notebook, results, profile, dataset)
     settled, mine = {r["claim"] for r in recorded}, {c["id"] for c in claims(notebook[:2])}

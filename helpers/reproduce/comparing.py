@@ -78,7 +78,9 @@ def values(path: Path) -> dict[tuple[str, str], str]:
             return {key: table.lines[i][j].replace(KEPT, "") for key, (i, j) in table.cells.items()}
         record = json.loads(text)
         results = record.pop("results")
-        rows = ["record", *_distinct([f"{row['claim']} on {row['data']}" for row in results])]
+        for row in results:  # noise is what simulations draw from, no result
+            row["components"] = [{k: v for k, v in c.items() if k != "noise"} for c in row["components"]]
+        rows = ["record", *_distinct([f"{row['claim']} on {row['data']} ({row['source']})" for row in results])]
         return {
             (row, name): json.dumps(value, ensure_ascii=False)
             for row, fields in zip(rows, [record, *results], strict=True)
@@ -207,7 +209,7 @@ def keep_rows(committed: dict, now: dict, missing: Iterable[str]) -> dict:
     """A record with the committed results of data that are missing here, marked `"recomputed": false`."""
 
     def key(row):
-        return (row["claim"], row["data"])
+        return (row["claim"], row["data"], row["source"])
 
     here = {key(row) for row in now["results"]}
     kept = [row for row in committed["results"] if about(row["data"], missing) and key(row) not in here]

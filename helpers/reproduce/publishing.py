@@ -131,9 +131,10 @@ def check(book: Workbook, out: Path) -> None:
 
 
 def publish_ledger(book: Workbook) -> None:
-    """The ledger of the committed records, beside the figures and in the README."""
+    """The ledger of the committed records: whole beside the figures, as data and in words, and short in the README."""
     rows = ledger.ledger(book.figures)
     _write(book.figures / "ledger.json", dump(rows))
+    _write(book.figures / "LEDGER.md", ledger.document(rows).encode())
     _write(book.root / "README.md", _readme(book, ledger.readme_block(rows)).encode())
 
 
