@@ -147,8 +147,8 @@ def ledger(folder: Path | None = None) -> list[dict]:
                 f"{claim['notebook']} again."
             )
         row = {k: claim[k] for k in ("id", "paper", "kind", "statement", "rule", "components", "notebook")}
-        verdict, source = overall(results)
-        row |= {"results": results, "verdict": verdict, "source": source}
+        source = ", ".join(dict.fromkeys(r["source"] for r in deciding(results)))
+        row |= {"results": results, "verdict": overall(results), "source": source}
         row |= {"reason": "" if results else _why_not(claim), "superseded": claim.get("superseded", [])}
         out.append(row)
     if measured:
@@ -175,24 +175,24 @@ def _why_not(claim: dict) -> str:
     return f"measured by notebook {claim['notebook']}, which has no record yet"
 
 
-def overall(results: list[dict]) -> tuple[str, str]:
-    """One verdict over data sets and sources, and the sources that it comes from ("" without results).
+def deciding(results: list[dict]) -> list[dict]:
+    """The results of the best tier of `TIERS` that has any."""
+    return next((best for tier in TIERS if (best := [r for r in results if r["source"] in tier])), [])
+
+
+def overall(results: list[dict]) -> str:
+    """One verdict over data sets and sources, given their verdict and source.
 
     The best tier of `TIERS` that has results decides, if at least half of them are decided and those agree. Decided
     results that disagree, within that tier or of another one with its verdict, make it mixed.
     """
-    for tier in TIERS:
-        best = [r for r in results if r["source"] in tier]
-        if best:
-            break
-    else:
-        return NOT_TESTABLE, ""
-    source = ", ".join(dict.fromkeys(r["source"] for r in best))
+    if not results:
+        return NOT_TESTABLE
+    best = deciding(results)
     decided = [r["verdict"] for r in best if r["verdict"] != UNDECIDED]
     if not decided or (len(set(decided)) == 1 and 2 * len(decided) < len(best)):
-        return UNDECIDED, source
-    anywhere = {r["verdict"] for r in results} - {UNDECIDED}
-    return (decided[0] if len(anywhere) == 1 else MIXED), source
+        return UNDECIDED
+    return decided[0] if len({r["verdict"] for r in results} - {UNDECIDED}) == 1 else MIXED
 
 
 def is_oddity(row: dict) -> bool:

@@ -32,8 +32,8 @@ def the(rows, claim):
 # --- one verdict over sources ------------------------------------------------------------------------------
 
 
-def overall(*found):
-    return ledger.overall([{"source": source, "verdict": verdict} for source, verdict in found])
+def found_by(*found):
+    return [{"source": source, "verdict": verdict} for source, verdict in found]
 
 
 @pytest.mark.parametrize("order", permutations(range(3)))
@@ -55,13 +55,13 @@ def overall(*found):
     ],
 )
 def test_the_best_source_decides_whatever_the_order(found, expected, order):
-    assert overall(*(found[k] for k in order))[0] == expected
+    assert ledger.overall(found_by(*(found[k] for k in order))) == expected
 
 
-def test_two_simulations_do_not_outvote_a_network_and_the_source_is_named():
-    assert overall(("network", UNDECIDED), ("simulated", HOLDS), ("simulated", HOLDS)) == (UNDECIDED, "network")
-    assert overall(("simulated", HOLDS), ("real detector", HOLDS), ("network", HOLDS))[1] == "real detector, network"
-    assert overall() == ("not testable here", "")
+def test_real_detections_decide_before_simulated_ones_and_those_before_print():
+    four = found_by(("published", HOLDS), ("simulated", HOLDS), ("real detector", HOLDS), ("network", UNDECIDED))
+    assert ledger.deciding(four) == four[2:] and ledger.deciding(four[:2]) == four[1:2]
+    assert ledger.deciding([]) == [] and ledger.overall([]) == "not testable here"
 
 
 # --- records -----------------------------------------------------------------------------------------------

@@ -288,7 +288,9 @@ def test_records_are_compared_by_claim_and_data(tmp_path):
     same = compared(tmp_path, old, new, name="05_record.json")
     assert not same.differ and same.equal >= 3 and same.not_here == ["05_record.json: 8 cells of somof"]
     turned = compared(tmp_path, old, new.replace("holds", "undecided"), name="05_record.json")
-    assert turned.differ == ['05_record.json, row PT-C4 on puppets (network), column verdict: committed "holds", now "undecided"']
+    assert turned.differ == [
+        '05_record.json, row PT-C4 on puppets (network), column verdict: committed "holds", now "undecided"'
+    ]
     twice, other = (json.dumps({"profile": p, "results": [row | {"estimate": e}, row]}) for p, e in ("a1", "b2"))
     found = compared(tmp_path, twice, other, name="05_record.json").differ
     assert found == [
