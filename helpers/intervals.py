@@ -2,8 +2,8 @@
 
 A measure of S runs on the same V videos is split by the jackknife into a pseudo-value for each run and video
 (Efron and Tibshirani 1993, ch. 11). Their mean is an estimate with crossed random effects: how hard a video is, how
-well a training went, and a rest. `experiments.coverage` counts how often the intervals contain the truth; notebook 02
-teaches it.
+well a training went, and a rest. `experiments.coverage` counts how often the intervals contain the truth; notebook 01
+shows it.
 """
 
 from collections.abc import Callable, Sequence
