@@ -94,10 +94,8 @@ _MEASURED: dict[str, Callable[[object], bool]] = {
     "verdict": lambda v: v in (HOLDS, CONTRADICTED, UNDECIDED),
 }
 _COMPONENT = _MEASURED | {"name": _is_text, "unit": _is_text}
-_RESULT = _MEASURED | {
-    "claim": _is_text,
-    "data": _is_text,
-    "source": lambda v: v in SOURCES,
+_RESULT = {"claim": _is_text, "data": _is_text, "source": lambda v: v in SOURCES} | _MEASURED
+_RESULT |= {
     "n_videos": _is_count,
     "n_seeds": _is_count,
     "resampled": _is_text,
