@@ -7,6 +7,7 @@ import pytest
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
+from helpers import WorkbookError
 from helpers.detections.filters import LOGIT, PERSON, box_confidence, keep_confident
 from helpers.detections.simulated import DetectorNoise, simulate_detections
 from helpers.evaluation.boxes import BoxSamples, precision_recall
@@ -337,7 +338,7 @@ def test_ids_without_tracking_are_of_their_seed(monkeypatch):
     assert np.array_equal(runs["confident joints", "random ids"].counts.switches[1], expected)
     tracked = Runs(videos, [[track(p, FrameToFrame(), len(v)) for p, v in zip(found, videos, strict=True)]])
     assert np.isclose(runs["confident joints", "tracker"].mota(None, [0, 1]), tracked.mota())
-    assert metrics.result("DT-C3", runs, "puppets", "simulated").n_seeds == 2
+    assert metrics.result("DT-C3", runs, "puppets").n_seeds == 2
 
 
 def test_the_neck_is_the_middle_of_both_shoulders():
@@ -390,13 +391,38 @@ def test_shuffled_values_are_the_same_values_elsewhere():
     assert all(np.array_equal(a.joint_score, b.joint_score) for a, b in zip(other, sure, strict=True))
 
 
-def test_the_sum_is_compared_with_the_best_single_cost():
+def test_what_one_id_gains_beyond_the_switches_is_told_apart():
+    videos = walkers(2)
+    runs = metrics.relabelled(videos, [4, 5])
+    tracker, one = (runs["everything kept", way] for way in ("tracker", "one id for all"))
+    more, rest = (c.estimate for c in metrics.result("PT-C7", runs, "puppets").components)
+    assert np.isclose(more, one.mota() - tracker.mota()) and np.isclose(more - rest, tracker.switch_share())
+    assert metrics.result("PT-C7", runs, "puppets").source == "simulated"
+
+
+def test_the_neck_itself_is_measured():
+    p = figure([0.0, 50.0]).replace(track=np.arange(2), head=np.full(2, 30.0))
+    video = Video("one", (200, 300), np.ones(1, bool), p)
+    necks = metrics.necks([video])
+    lost = metrics.MEASURES["O-26"](necks, None, None)
+    moved = necks["annotated"].ap_of_joints() - necks["moved"].ap_of_joints()
+    assert lost == moved[INDEX["head_bottom"]] and np.delete(moved, INDEX["head_bottom"]).max() == 0
+    assert metrics.SOURCES["O-26"] == "ground truth"
+
+
+def test_every_pair_of_costs_is_a_component_and_missing_ones_are_no_number():
     videos = walkers(2)
     found = [[simulate_detections(v, 0) for v in videos]]
     ways = {"good": lambda d, v: controls.truth_ids(d, v.people), "bad": lambda d, v: controls.random_ids(d, 0)}
     good, bad = links.compare(videos, found, ways).values()
-    for best in ("box", "pck", "cnn", "lstm"):
-        linked = dict.fromkeys(("box", "pck", "cnn", "lstm", "all"), bad) | {best: good}
-        assert np.isclose(cost_criteria.sum_minus_best(linked), bad.mota() - good.mota())
-    linked = dict(zip(cost_criteria.ORDER, (good, good, bad, bad, good), strict=True))
-    assert np.isclose(cost_criteria.smallest_step(linked), bad.mota() - good.mota())
+    gap = good.mota() - bad.mota()
+    linked = {"box": good, "pck": bad, "cnn": good}
+    assert np.allclose(cost_criteria.differences(linked, cost_criteria.PAIRS["PT-C9"]), [gap, 0, gap])
+    short = cost_criteria.result("PT-C9", {"box": good, "pck": bad}, "somof", "simulated")
+    assert np.isclose(short.components[0].estimate, gap) and np.isnan(short.components[1].estimate)
+    assert cost_criteria.result("PT-C9", {"box": good, "pck": good}, "somof", "simulated").verdict == "undecided"
+    linked |= {"all": bad, "lstm": bad}
+    sums = [cost_criteria.result("DT-C7", linked, "puppets", "network", best).estimate for best in ("box", "pck")]
+    assert np.allclose(sums, [-gap, 0])
+    with pytest.raises(WorkbookError, match="DT-C7: best"):
+        cost_criteria.result("DT-C7", linked, "puppets", "network")

@@ -1,12 +1,15 @@
 """Cost criteria compared: how notebook 07 measures its claims about PT-T4 and DT-T3.
 
-Everything on the same resamples of videos and, where the LSTM is among the costs, of its training runs.
+Everything on the same videos and, where the LSTM is among the costs, on its training runs. A claim is about several
+differences of MOTA, each with an interval of its own; where a cost needs pixels that are missing, its differences
+are NaN, so that the claim cannot hold there, but one of the others may contradict it.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
 
+from helpers import WorkbookError
 from helpers.experiments import runs
 from helpers.experiments.runs import Runs
 from helpers.intervals import Weights
@@ -14,13 +17,19 @@ from helpers.verdicts import Result
 
 #: What the papers compare, by the names that the claims are measured under.
 SINGLE, ORDER = ("box", "pck", "cnn"), ("cnn", "all", "box", "pck", "lstm")
-#: Claim: the ways to link that it is about; PT-C10 takes those that are there.
-COMPARED = {"PT-C9": SINGLE, "PT-C10": SINGLE, "DT-C6": ORDER, "DT-C7": ORDER}
+#: Claim: its components, MOTA of the first minus that of the second.
+PAIRS: dict[str, tuple[tuple[str, str], ...]] = {
+    "PT-C9": (("box", "pck"), ("cnn", "box"), ("cnn", "pck")),
+    "DT-C6": (("pck", "box"), ("cnn", "box"), ("all", "box"), ("lstm", "box")),
+}
 
 
-def spread(linked: dict[str, Runs], v: Weights = None, s: Weights = None) -> float:
-    """PT-C9: the highest minus the lowest MOTA of the single costs."""
-    return float(np.ptp([linked[name].mota(v, s) for name in SINGLE]))
+def differences(
+    linked: dict[str, Runs], pairs: Sequence[tuple[str, str]], v: Weights = None, s: Weights = None
+) -> np.ndarray:
+    """MOTA of the first minus the second of each pair of ways to link; NaN where one of them is not there."""
+    level = {name: linked[name].mota(v, s) for name in {n for pair in pairs for n in pair} & set(linked)}
+    return np.array([level.get(a, np.nan) - level.get(b, np.nan) for a, b in pairs])
 
 
 def of_detections(way: Runs, v: Weights = None) -> np.ndarray:
@@ -29,29 +38,20 @@ def of_detections(way: Runs, v: Weights = None) -> np.ndarray:
     return np.mean(each, 0)
 
 
-def detections_differ(linked: dict[str, Runs], v: Weights = None, _: Weights = None) -> float:
+def detections_differ(linked: dict[str, Runs], v: Weights = None) -> float:
     """PT-C10: the largest difference in MOTP, precision and recall between the costs; runs are averaged."""
     return float(np.ptp([of_detections(way, v) for way in linked.values()], axis=0).max())
 
 
-def smallest_step(linked: dict[str, Runs], v: Weights = None, s: Weights = None, order: Sequence[str] = ORDER) -> float:
-    """DT-C6: the smallest of the falls of MOTA along an order; not negative where the order is right."""
-    levels = np.array([linked[name].mota(v, s) for name in order])
-    return float(-np.diff(levels).max())
+def result(claim: str, linked: dict[str, Runs], data: str, source: str, best: str = "") -> Result:
+    """A claim's components over videos and over the runs of the ways that it compares; PT-C10 is a property.
 
-
-def sum_minus_best(linked: dict[str, Runs], v: Weights = None, s: Weights = None) -> float:
-    """DT-C7: MOTA of the sum of costs minus the best of a single one."""
-    return linked["all"].mota(v, s) - max(linked[name].mota(v, s) for name in (*SINGLE, "lstm"))
-
-
-#: Claim: (ways to link by name, video weights, seed weights) → what data/papers says is measured.
-MEASURES = {"PT-C9": spread, "PT-C10": detections_differ, "DT-C6": smallest_step, "DT-C7": sum_minus_best}
-
-
-def result(claim: str, linked: dict[str, Runs], data: str, source: str) -> Result:
-    """A claim's estimate and interval over videos and over the runs of the ways that it compares."""
-    compared = {name: linked[name] for name in COMPARED[claim] if name in linked}
-    n_runs, n_videos = runs.shape_of(compared.values())
-    shape = 1 if MEASURES[claim] is detections_differ else n_runs, n_videos
-    return runs.result(claim, data, source, lambda v, s: MEASURES[claim](compared, v, s), shape)
+    best: for DT-C7, the single cost that was best on tuning videos. Raises WorkbookError where that is missing.
+    """
+    if claim == "PT-C10":
+        return Result.exact(claim, detections_differ({n: linked[n] for n in SINGLE if n in linked}), data, source)
+    if claim == "DT-C7" and best not in linked:
+        raise WorkbookError("DT-C7: best must name the single cost that was best on tuning videos.")
+    pairs = PAIRS.get(claim, (("all", best),))
+    compared = [linked[name] for name in {n for pair in pairs for n in pair} & set(linked)]
+    return runs.result(claim, data, source, lambda v, s: differences(linked, pairs, v, s), runs.shape_of(compared))
