@@ -13,14 +13,6 @@ from IPython.display import Markdown
 from helpers import ledger, papers
 from helpers.verdicts import Result
 
-#: A verdict as a sentence says it of a measured claim: here, on these data, with these detections.
-HERE = {
-    "holds": "holds here",
-    "contradicted": "does not hold here",
-    "undecided": "is undecided here",
-    "mixed": "is mixed here",
-}
-
 
 def say(*paragraphs: str) -> Markdown:
     """Paragraphs as a notebook shows them; empty ones are left out, an indented line continues the one before."""
@@ -33,9 +25,10 @@ def rounded(number: float, digits: int = 1) -> str:
 
 
 def ranged(estimate: float, interval: Iterable[float], digits: int = 1) -> str:
-    """An estimate with its interval: "5.8 [4.9, 7.1]"; without one where both ends are the estimate."""
+    """An estimate with its interval: "5.8 [4.9, 7.1]"; without one where it has no width or there is no number."""
     ends = [rounded(v, digits) for v in interval]
-    return rounded(estimate, digits) + ("" if len(set(ends)) == 1 else f" [{', '.join(ends)}]")
+    point = len(set(ends)) == 1 or not math.isfinite(estimate)
+    return rounded(estimate, digits) + ("" if point else f" [{', '.join(ends)}]")
 
 
 def listed(names: Iterable[str], none: str = "none") -> str:
@@ -56,28 +49,24 @@ def told(results: Iterable[Result], claim: str, digits: int = 1, **because: str)
     because: sentences by verdict (holds, contradicted, undecided, mixed); the one that came out is added.
     Claims that are printed or a property are not said to hold "here". Raises TypeError for a word that is no verdict.
     """
-    if unknown := set(because) - set(HERE):
-        raise TypeError(f"told: {', '.join(sorted(unknown))} is no verdict, these are {', '.join(HERE)}.")
+    if unknown := set(because) - set(ledger.VERDICTS):
+        raise TypeError(f"told: {', '.join(sorted(unknown))} is no verdict.")
     mine, stated = [r for r in results if r.claim == claim], papers.claim(claim)
     if not mine:
-        return f"**{claim} was not measured**, its data are missing. {stated['statement']}"
-    headline = ledger.overall([{"verdict": r.verdict, "source": r.source} for r in mine])
-    verdict = headline if isinstance(headline, str) else headline[0]
-    word = HERE[verdict] if stated["kind"] == "measured" else _short(verdict)
-    head = f"**{claim} {word}.** {stated['statement']} {because.get(verdict, '')}".rstrip()
-    return "\n".join([head, "", *(_found(r, stated["components"], digits) for r in mine)])
+        return f"**{claim}: not measured**, its data are missing. {stated['statement']}"
+    verdict = ledger.overall([{"verdict": r.verdict, "source": r.source} for r in mine])
+    words = ledger.verdict_words(stated, verdict)
+    head = f"**{claim}: {words}.** {stated['statement']} {because.get(verdict, '')}".rstrip()
+    return "\n".join([head, "", *(_found(r, stated, digits) for r in mine)])
 
 
-def _found(result: Result, components: list[dict], digits: int) -> str:
-    """One line of a list: the data, their source, the verdict on them and all components, with the printed values."""
-    parts = []
+def _found(result: Result, stated: dict, digits: int) -> str:
+    """One line of a list: data and source, the verdict on them and all components, with the printed values."""
+    parts, components = [], stated["components"]
     for c, d, verdict in zip(result.components, components, result.verdicts, strict=True):
         number = f"{ranged(c.estimate, c.interval, digits)} {d['unit']}"
-        printed = "" if d["printed"] is None else f" (printed {rounded(d['printed'], 2)})"
-        parts.append(f"{d['name']}: {number}{printed}, {_short(verdict)}" if len(components) > 1 else number + printed)
-    place = result.data if result.source in (result.data, "published", "proof") else f"{result.data}, {result.source}"
-    return f"- {place} ({_short(result.verdict)}): {'; '.join(parts)}"
-
-
-def _short(verdict: str) -> str:
-    return HERE[verdict].removesuffix(" here")
+        number += "" if d["printed"] is None else f" (printed {rounded(d['printed'], 2)})"
+        several = f"{d['name']}: {number}, {ledger.verdict_words(stated, verdict)}"
+        parts.append(several if len(components) > 1 else number)
+    place = f"{result.data}, {ledger.SOURCE_WORDS[result.source]}"
+    return f"- {place} ({ledger.verdict_words(stated, result.verdict)}): {'; '.join(parts)}"
