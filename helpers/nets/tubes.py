@@ -50,7 +50,8 @@ class TubeConfig:
     form ("paper", "released" or "frame") and scheme ("centre" or "mean") of inflation;
     proposal_loss "softmax" or "sigmoid";
     short_side and long_side in pixels; anchor_sizes: square root of the area in pixels;
-    anchor_ratios height / width; anchors and rois: sampled a clip in training; proposals kept.
+    anchor_ratios height / width; anchors and rois: sampled a clip in training; proposals kept;
+    joint_loss: False trains it to find people alone, its keypoint head stays random.
     """
 
     body: BodyConfig = BodyConfig(18, stages=3)
@@ -68,6 +69,7 @@ class TubeConfig:
     rois: int = 512
     proposals: int = 1000
     frozen_norm: bool = True
+    joint_loss: bool = True
 
 
 #: The paper's form: feature stride 8, 3×7×7 first filter, softmax proposals.
@@ -85,6 +87,17 @@ SLIM = TubeConfig(
     rois=16,
     proposals=100,
     frozen_norm=False,
+)
+#: Smaller still, for comparisons that take many runs: small frames, stride 16.
+NARROW = replace(
+    SLIM,
+    body=replace(SLIM.body, last_stride=2),
+    short_side=108,
+    long_side=192,
+    anchor_sizes=(14, 28, 56),
+    keypoint_width=32,
+    rois=8,
+    proposals=40,
 )
 
 
@@ -175,7 +188,7 @@ class TubeRcnn(nn.Module):
         samples = [self._sample(tube, wanted) for tube, wanted in zip(tubes, targets, strict=True)]
         losses = self._proposal_losses(anchors, scores, shifts, targets, scaled.image_sizes)
         losses |= self._box_losses(features, samples)
-        return losses | {"loss_keypoint": self._keypoint_loss(features, samples)}
+        return losses | ({"loss_keypoint": self._keypoint_loss(features, samples)} if self.config.joint_loss else {})
 
     def _scaled(self, clips, targets):
         scaled, _ = self.transform(list(clips))

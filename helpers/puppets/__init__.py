@@ -16,6 +16,9 @@ from helpers.puppets.scene import Scene, WorldSettings, random_scene
 
 __all__ = ["SPLITS", "WorldSettings", "flow", "labelled_frames", "scene_of", "videos"]
 
+#: Which edition of the world this is: 2 has necks, unsteady joints and camera pans like real videos.
+WORLD = 2
+
 #: split: (number of videos, first sequence number; also what keeps the splits' random numbers apart).
 #: "tune" is the training world from video 860 on, which no network of the workbook has seen.
 SPLITS = {"train": (60, 100_001), "val": (50, 200_001), "test": (50, 300_001), "tune": (20, 100_861)}

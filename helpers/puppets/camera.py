@@ -12,6 +12,10 @@ import numpy as np
 POSITION = np.array([0.0, 1.5, 0.0])
 
 
+#: Radians a pan swings to either side, and frames it takes there and back; evenly drawn in its logarithm.
+PAN, PAN_PERIOD = (0.05, 0.3), (30, 240)
+
+
 @dataclass(frozen=True)
 class Camera:
     """yaw, pitch, focal (T,): per frame; size: (width, height) of the image in pixels."""
@@ -58,7 +62,8 @@ def random_camera(
     t = np.arange(n_frames)
     yaw, pitch, zoomed = np.zeros(n_frames), np.full(n_frames, -0.02), np.ones(n_frames)
     if rng.random() < pan:
-        yaw += rng.uniform(0.06, 0.25) * np.sin(2 * np.pi * t / rng.uniform(80, 240) + rng.uniform(0, 2 * np.pi))
+        period = np.exp(rng.uniform(*np.log(PAN_PERIOD)))
+        yaw += rng.uniform(*PAN) * np.sin(2 * np.pi * t / period + rng.uniform(0, 2 * np.pi))
     if rng.random() < shake:
         window = np.hanning(9) / 4
         noise = [np.convolve(rng.normal(0, 1, n_frames + 8), window, "valid") for _ in range(2)]

@@ -19,7 +19,7 @@ LENGTHS = dict(
     thigh=0.44,
     shin=0.43,
     torso=0.50,
-    neck=0.08,
+    neck=0.02,
     head=0.25,
     shoulder=0.19,
     hip=0.10,
@@ -27,6 +27,9 @@ LENGTHS = dict(
     forearm=0.26,
     ankle=0.08,
 )
+#: Metres from the neck's base down to a shoulder whose arm hangs, and how much higher it is with the arm up.
+SHOULDER_DROP, SHOULDER_LIFT = 0.05, 0.08
+_ENDS = [INDEX[f"{side}_{part}"] for side in ("left", "right") for part in ("wrist", "ankle")]
 WALK_STRIDE, RUN_STRIDE, RUN_SPEED = 1.45, 2.5, 2.0
 
 
@@ -34,7 +37,7 @@ WALK_STRIDE, RUN_STRIDE, RUN_SPEED = 1.45, 2.5, 2.0
 class Choreography:
     """What P people do. path_*: centre (P, 2), amplitude (P, 2), frequency (P, 2) and phase (P, 2) of the
     closed path on the ground (x, z); height (P,) metres; proportions (P, 4) factors of legs, torso, arms,
-    shoulders; action (P,) index into ACTIONS; rhythm, beat (P,): frequencies of the action's on-off
+    shoulders; slope (P,) factor of SHOULDER_DROP; action (P,) index into ACTIONS; rhythm, beat (P,): frequencies of the action's on-off
     switching and of its own movement in hertz; start (P,): phase of both, radians.
     """
 
@@ -44,6 +47,7 @@ class Choreography:
     path_phase: np.ndarray
     height: np.ndarray
     proportions: np.ndarray
+    slope: np.ndarray
     action: np.ndarray
     rhythm: np.ndarray
     beat: np.ndarray
@@ -64,6 +68,14 @@ def joints_3d(people: Choreography, time: np.ndarray) -> np.ndarray:
     angles = _gait(speed, travelled, people.start[:, None])
     _act(angles, people, on, time)
     return _kinematics(people, place, heading, angles)
+
+
+def unsteadiness(rng: np.random.Generator, n_people: int, n_frames: int) -> np.ndarray:
+    """(P, T, 15, 3) of unit size: what no smooth motion explains. Real annotations shake: their second differences
+    grow far slower with the gap than those of motion do. Wrists and ankles shake most, and some people more."""
+    person = rng.lognormal(0, 0.5, (n_people, 1, 1, 1))
+    joint = np.where(np.isin(np.arange(N_JOINTS), _ENDS), 1.5, 1.0)[:, None]
+    return person * joint * rng.normal(0, 1, (n_people, n_frames, N_JOINTS, 3))
 
 
 def _smooth_switch(turns: np.ndarray) -> np.ndarray:
@@ -179,7 +191,9 @@ def _kinematics(people: Choreography, place, heading, a) -> np.ndarray:
         hip = LENGTHS["hip"] * scale * side
         knee = hip + LENGTHS["thigh"] * leg * swung(a[f"hip_{s}"], a["spread"], side)
         ankle = knee + LENGTHS["shin"] * leg * swung(a[f"hip_{s}"] - a[f"knee_{s}"], 0.3 * a["spread"], side)
-        joint = neck + LENGTHS["shoulder"] * shoulder * side - 0.06 * scale * spine
+        raised = (1 - np.cos(a[f"arm_{s}"]) * np.cos(a[f"out_{s}"])) / 2
+        drop = (people.slope[:, None] * SHOULDER_DROP - SHOULDER_LIFT * raised)[..., None]
+        joint = neck + LENGTHS["shoulder"] * shoulder * side - drop * scale * spine
         elbow = joint + LENGTHS["upper_arm"] * arm * swung(a[f"arm_{s}"], a[f"out_{s}"], side)
         bent = swung(a[f"arm_{s}"] + a[f"elbow_{s}"], a[f"out_{s}"] * 1.1, side)
         wrist = elbow + LENGTHS["forearm"] * arm * bent

@@ -52,23 +52,27 @@ class WorldSettings:
     with a synchronised group; uniform: share of videos where all wear the same;
     occluders: most foreground things; pan, shake, shift, zoom: shares of videos with that camera
     movement; slow: share of videos whose frame rate is halved or cut to a third;
-    liveliness: factor on everyone's pace; blur: shutter time as a share of the frame time.
+    liveliness: factor on everyone's pace; blur: shutter time as a share of the frame time;
+    unsteady: metres by which every joint shakes from frame to frame (standard deviation of the steadiest);
+    bridged: frames for which a hidden joint stays annotated between two where it is seen.
     """
 
-    people: tuple[int, int] = (2, 10)
-    depth: tuple[float, float] = (4.0, 9.5)
+    people: tuple[int, int] = (2, 9)
+    depth: tuple[float, float] = (4.0, 10.0)
     crowding: float = 0.0
-    crossing: float = 0.3
+    crossing: float = 0.15
     groups: float = 0.25
     uniform: float = 0.35
     occluders: int = 2
-    pan: float = 0.4
+    pan: float = 0.3
     shake: float = 0.3
     shift: float = 0.02
     zoom: float = 0.3
-    slow: float = 0.02
+    slow: float = 0.06
     liveliness: float = 0.75
     blur: float = 0.0
+    unsteady: float = 0.0037
+    bridged: int = 7
 
     def __post_init__(self):
         if not (np.shape(self.people) == (2,) and 1 <= self.people[0] <= self.people[1]):
@@ -80,7 +84,8 @@ class Scene:
     """A video's people, things and camera.
 
     joints (P, T, 15, 2) pixels; depth (P, T, 15) metres; height (P,) metres;
-    occluders (K, T, 4, 2) pixels with depth (K, T) metres; camera; look: seed of colours and backdrop.
+    occluders (K, T, 4, 2) pixels with depth (K, T) metres; camera; look: seed of colours and backdrop;
+    bridged: frames for which annotators keep a joint that is hidden.
     """
 
     joints: np.ndarray
@@ -92,6 +97,7 @@ class Scene:
     uniform: bool
     blur: float
     look: int
+    bridged: int = 0
 
     @property
     def n_frames(self) -> int:
@@ -125,6 +131,17 @@ class Scene:
             p, t = np.nonzero(self.distance > self.occluder_depth[q][None])
             seen[p, t] &= ~inside_quad(xy[p, t], self.occluders[q, t])
         return seen & ~self._behind_others(seen)
+
+    def annotated(self) -> np.ndarray:
+        """(P, T, 15) bool: visible, or hidden in the image for `bridged` frames at most, which annotators bridge."""
+        seen, width = self.visible(), np.array(self.camera.size) - 1
+        if not self.bridged:
+            return seen
+        inside = ((self.joints >= 0) & (self.joints <= width)).all(-1)
+        last = np.where(seen, np.arange(seen.shape[1])[None, :, None], -np.inf)
+        before = np.maximum.accumulate(last, 1)
+        after = np.minimum.accumulate(np.where(seen, last, np.inf)[:, ::-1], 1)[:, ::-1]
+        return seen | (inside & (after - before <= self.bridged + 1))
 
     def _behind_own_trunk(self) -> np.ndarray:
         """(P, T, 15) bool: a wrist farther away than the trunk's middle and within its outline."""
@@ -165,7 +182,7 @@ class Scene:
 
     def truth(self, frames: np.ndarray) -> People:
         """Ground truth of the given frames (F,): people with at least one visible joint, frame by frame."""
-        seen = self.visible()[:, frames]
+        seen = self.annotated()[:, frames]
         t, p = np.nonzero(seen.any(-1).T)
         present = seen[p, t]
         xy = np.where(present[..., None], self.joints[p, frames[t]], 0.0)
@@ -209,7 +226,9 @@ def random_scene(rng: np.random.Generator, settings: WorldSettings, size: tuple[
     view = camera.random_camera(rng, n_frames, size, settings.pan, settings.shake, settings.shift, settings.zoom)
     n_people = int(rng.integers(settings.people[0], settings.people[1] + 1))
     cast = random_people(rng, n_people, settings)
-    joints, depth = view.project(motion.joints_3d(cast, time))
+    moving = motion.joints_3d(cast, time)
+    moving += settings.unsteady * motion.unsteadiness(rng, n_people, n_frames)
+    joints, depth = view.project(moving)
     things, thing_depth = _occluders(rng, int(rng.integers(0, settings.occluders + 1)), view, settings)
     return Scene(
         joints,
@@ -221,6 +240,7 @@ def random_scene(rng: np.random.Generator, settings: WorldSettings, size: tuple[
         bool(rng.random() < settings.uniform),
         settings.blur,
         int(rng.integers(2**31)),
+        settings.bridged,
     )
 
 
@@ -248,6 +268,7 @@ def random_people(rng: np.random.Generator, n: int, settings: WorldSettings) -> 
         rng.uniform(0, 2 * np.pi, (n, 2)),
         rng.normal(1.72, 0.12, n).clip(1.2, 2.05),
         rng.normal(1, 0.05, (n, 4)),
+        rng.lognormal(0, 0.5, n),
         action,
         rng.uniform(0.1, 0.35, n),
         rng.uniform(0.5, 1.6, n) * settings.liveliness,

@@ -46,21 +46,25 @@ STILLS, TRAIN, WIDE = Span("train", 60, 860), Span("train", 0, 60), Span("train"
 
 _PAPER = replace(keypoint_rcnn.PAPER_R50, frozen_norm=False), replace(tubes.PAPER, frozen_norm=False)
 _SMALL: dict[str, Any] = {"short_side": 90, "long_side": 160, "keypoint_width": 8, "proposals": 6, "rois": 8}
+_MINIATURE = (
+    replace(_PAPER[0], body=replace(_PAPER[0].body, width=8), channels=16, box_width=16, **_SMALL),
+    replace(_PAPER[1], body=replace(_PAPER[1].body, width=8), anchors=16, **_SMALL),
+)
 
-#: Networks by size: frame-level keypoint network and tube network. "paper" is as large as the papers' and asks for
-#: a GPU; its normalisation learns, too, because here it starts from random weights. "miniature" has the papers'
-#: layers with few channels on small frames, to try every step of a paper-sized run on a processor.
+#: Networks by size: the frame-level keypoint network that is shown and tracked with, the frame-level and the tube
+#: network that are compared. "slim" compares narrow ones on small frames: what a processor core can train to where
+#: more steps no longer help, for every seed. "paper" is as large as the papers' and asks for a GPU; its normalisation
+#: learns, too, because here it starts from random weights. "miniature" has the papers' layers with few channels
+#: on small frames, to try every step of a paper-sized run on a processor.
 SIZES = {
-    "slim": (keypoint_rcnn.SLIM, tubes.SLIM),
-    "paper": _PAPER,
-    "miniature": (
-        replace(_PAPER[0], body=replace(_PAPER[0].body, width=8), channels=16, box_width=16, **_SMALL),
-        replace(_PAPER[1], body=replace(_PAPER[1].body, width=8), anchors=16, **_SMALL),
-    ),
+    "slim": (keypoint_rcnn.SLIM, keypoint_rcnn.NARROW, tubes.NARROW),
+    "paper": (_PAPER[0], *_PAPER),
+    "miniature": (_MINIATURE[0], *_MINIATURE),
 }
 
-#: Budgets of the ablations and of the LSTM, in steps.
-ABLATION_STEPS, DETECTOR_STEPS, BACKBONE_STEPS, TUBE_STEPS, LSTM_STEPS = 80, 200, 100, 150, 3000
+#: Steps of what the compared networks start from, of the comparisons, and of the LSTM.
+START_STEPS, ABLATION_STEPS, NORM_STEPS, DETECTOR_STEPS, BACKBONE_STEPS = 1500, 600, 200, 800, 300
+TUBE_STEPS, LSTM_STEPS = 300, 3000
 
 #: Depth and head of the networks that compare bodies, all from scratch.
 BACKBONES = ((18, "fpn"), (34, "fpn"), (50, "fpn"), (18, "c4"))
@@ -104,21 +108,21 @@ def stage_one(seed: int = 0, size: str = "slim", budget: int | None = None) -> d
     """
     if size not in SIZES:
         raise WorkbookError(f"size {size!r} of the networks is unknown; there are {', '.join(SIZES)}.")
-    frame, tube = SIZES[size]
+    frame, compared, tube = SIZES[size]
     stills = Plan("keypoint_rcnn-stills", frame, Recipe(STILLS, 1200))
     middle = Plan("keypoint_rcnn-middle", frame, _tuned(900, seed), stills, seed)
     wide = Plan("keypoint_rcnn-wide", frame, Recipe(WIDE, 1500, rate=6e-4, seed=seed), middle, seed)
-    # Another seed for the last stretch, else it would draw the frames of the one before again.
-    plans = [
-        stills,
-        middle,
-        wide,
-        Plan("keypoint_rcnn", frame, Recipe(WIDE, 900, rate=3e-4, seed=seed + 100), wide, seed),
-    ]
-    for kind, part in (("averaged", replace(frame, frozen_norm=True)), ("averaged_norm", frame)):
+    # Another seed for each later stretch, else it would draw the frames of the one before again.
+    late = Plan("keypoint_rcnn-late", frame, Recipe(WIDE, 900, rate=3e-4, seed=seed + 100), wide, seed)
+    plans = [stills, middle, wide, late]
+    plans += [Plan("keypoint_rcnn", frame, Recipe(WIDE, 900, rate=3e-4, seed=seed + 200), late, seed)]
+    start = Plan("compared-stills", compared, Recipe(STILLS, START_STEPS))
+    plans += [start]
+    for kind, fixed, steps in (("averaged", True, ABLATION_STEPS), ("averaged_norm", False, NORM_STEPS)):
+        part = replace(compared, frozen_norm=fixed)
         networks = {"2d": part} | {s: inflate.AveragedConfig(part, scheme=s) for s in inflate.SCHEMES}
-        plans += [Plan(f"{kind}-{k}", net, _tuned(ABLATION_STEPS, seed), stills, seed) for k, net in networks.items()]
-    plans += _detectors(frame, stills, seed) + _bodies(frame, seed) + _tube_networks(tube, seed) + _lstms(seed)
+        plans += [Plan(f"{kind}-{k}", net, _tuned(steps, seed), start, seed) for k, net in networks.items()]
+    plans += _detectors(compared, start, seed) + _bodies(compared, seed) + _tube_networks(tube, seed) + _lstms(seed)
     return {plan.label: _cut(plan, size, budget) for plan in plans}
 
 
@@ -169,20 +173,22 @@ def _with_head(frame: keypoint_rcnn.KeypointRcnnConfig, head: str, body, **chang
 def _tube_networks(tube: tubes.TubeConfig, seed: int) -> list[Plan]:
     """DT-T5: three networks, two starts; and the 2-D one on as many frames per step as the 3-D ones see.
 
-    As in the papers' code the pre-trained ones keep their normalisation as it came; from
-    scratch it has to learn.
+    Both starts are trained equally long on the same stills, one to find people ("boxes", in the place of
+    ImageNet), the other their joints besides ("joints", in the place of COCO): the paper's contrast. As in the
+    papers' code the normalisation stays as it came.
     """
     flat = tubes.frame_config(tube)
-    known = Plan("tubes-stills", flat, Recipe(STILLS, 1200))
-    scratch = Recipe(TRAIN, TUBE_STEPS, seed=seed)
-    pretrained = replace(scratch, rate=5e-4)
-    plans = [known]
+    starts = {
+        "boxes": Plan("tubes-boxes", replace(flat, joint_loss=False), Recipe(STILLS, START_STEPS)),
+        "joints": Plan("tubes-joints", flat, Recipe(STILLS, START_STEPS)),
+    }
+    recipe = _tuned(TUBE_STEPS, seed)
+    plans = list(starts.values())
     for form, network in (("2d", flat), ("centre", tube), ("mean", replace(tube, scheme="mean"))):
         fixed = replace(network, frozen_norm=True)
-        plans.append(Plan(f"tubes-{form}-scratch", network, scratch, None, seed))
-        plans.append(Plan(f"tubes-{form}-pretrained", fixed, pretrained, known, seed))
-    frames = replace(pretrained, batch=scratch.batch * tube.frames)
-    return plans + [Plan("tubes-2d-as_many_frames", replace(flat, frozen_norm=True), frames, known, seed)]
+        plans += [Plan(f"tubes-{form}-{name}", fixed, recipe, start, seed) for name, start in starts.items()]
+    frames = replace(recipe, batch=recipe.batch * tube.frames)
+    return plans + [Plan("tubes-2d-as_many_frames", replace(flat, frozen_norm=True), frames, starts["joints"], seed)]
 
 
 def _lstms(seed: int) -> list[Plan]:
