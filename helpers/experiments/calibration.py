@@ -202,7 +202,8 @@ def calibration_figure(table: pd.DataFrame) -> plt.Figure:
         axes.plot(ratio, heights, "o", color="tab:blue", ms=7)
         axes.set_xscale("log", base=2)
         axes.set_xticks([1 / 4, 1 / 2, 1, 2, 4], ["¼", "½", "1", "2", "4"])
-        axes.set_title(f"puppets ÷ {name}: {int(table[f'kept {name}'].sum())} of {len(table)} within the bar", fontsize=10)
+        kept = int(table[f"kept {name}"].sum())
+        axes.set_title(f"puppets ÷ {name}: {kept} of {len(table)} within the bar", fontsize=10)
         axes.spines[["top", "right"]].set_visible(False)
     all_axes[0][0].set_yticks(heights, table.index)
     return figure

@@ -37,8 +37,8 @@ WALK_STRIDE, RUN_STRIDE, RUN_SPEED = 1.45, 2.5, 2.0
 class Choreography:
     """What P people do. path_*: centre (P, 2), amplitude (P, 2), frequency (P, 2) and phase (P, 2) of the
     closed path on the ground (x, z); height (P,) metres; proportions (P, 4) factors of legs, torso, arms,
-    shoulders; slope (P,) factor of SHOULDER_DROP; action (P,) index into ACTIONS; rhythm, beat (P,): frequencies of the action's on-off
-    switching and of its own movement in hertz; start (P,): phase of both, radians.
+    shoulders; slope (P,) factor of SHOULDER_DROP; action (P,) index into ACTIONS; rhythm, beat (P,):
+    frequencies of the action's on-off switching and of its own movement in hertz; start (P,): phase of both, radians.
     """
 
     path_centre: np.ndarray

@@ -59,7 +59,12 @@ def obtain(plan: Plan, device: str = "cpu", data: Path = BUILD, report=None, aga
     first = hashlib.sha256(artefacts.content(weight_file(plan.start, data)) if plan.start else b"").hexdigest()
     more = {"report": report, "origin": json.dumps([weights.spelled_out(plan.configuration), first])}
     log = fit(model, lambda m, step: losses(m, *_to(place, draw(step))), plan.recipe, device, checkpoint, **more)
-    about: dict[str, Any] = {"data": plan.recipe.data, "seed": plan.recipe.seed, "device": device, **_worlds(plan, data)}
+    about: dict[str, Any] = {
+        "data": plan.recipe.data,
+        "seed": plan.recipe.seed,
+        "device": device,
+        **_worlds(plan, data),
+    }
     about |= {"minutes": round(log[-1]["seconds"] / 60, 1), "log": json.dumps(_thinned(log))}
     path = artefacts.path_of("weights", plan.name, data)
     weights.save(path, model, plan.configuration, **about)
