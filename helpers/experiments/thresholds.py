@@ -6,7 +6,7 @@ video or a run is left out of all thresholds at once.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import minimize
@@ -224,30 +224,31 @@ class Chosen:
 
     person: float
     joint: float
-    keypoints: tuple[float, float, float]
-    pt_precise: tuple[float, ...] = (np.nan,) * 3
-    dt_precise: tuple[float, ...] = (np.nan,) * 2
-    pt_lost: tuple[float, ...] = (np.nan,) * 2
+    pt_precise: tuple[float, ...] = (np.nan,) * len(PT_PRECISION)
+    dt_precise: tuple[float, ...] = (np.nan,) * len(DT_PRECISION)
+    pt_lost: tuple[float, ...] = (np.nan,) * len(PT_LOSS)
     dt_lost: float = np.nan
+    keypoints: tuple[float, ...] = (np.nan,) * 3
 
 
-def choose(tuning: Sweep, person: float, joint: float, keypoints: Sequence[float]) -> Chosen:
-    """The operating points of a network, from its detections in tuning videos.
-
-    keypoints: the rows of KT-T4 in units of its joint scores.
-    """
+def choose_boxes(tuning: Sweep, person: float, joint: float) -> Chosen:
+    """The box thresholds at which a network does what the printed ones do, from its detections in tuning videos."""
     every, sure = operating_curve(tuning), operating_curve(tuning, joint)
-    kept = tuning.at(EXPORT).recall()
-    best = max(keypoints[1:-1], key=lambda j: tuning.at(person, j).mota())
+    whole, dropped = tuning.at(EXPORT).recall(), tuning.at(EXPORT, joint).recall()
     return Chosen(
         person,
         joint,
-        (keypoints[0], best, keypoints[-1]),
         tuple(threshold_at(every, "precision", p) for p in PT_PRECISION),
         tuple(threshold_at(sure, "precision", p) for p in DT_PRECISION),
-        tuple(threshold_at(every, "recall", kept - lost) for lost in PT_LOSS),
-        threshold_at(sure, "recall", tuning.at(EXPORT, joint).recall() - DT_LOSS),
+        tuple(threshold_at(every, "recall", whole - lost) for lost in PT_LOSS),
+        threshold_at(sure, "recall", dropped - DT_LOSS),
     )
+
+
+def choose_keypoints(tuning: Sweep, chosen: Chosen, rows: Sequence[float]) -> Chosen:
+    """The same, with the ends of KT-T4's rows (in units of the joint scores) and the one between that is best for MOTA."""
+    best = max(rows[1:-1], key=lambda j: tuning.at(chosen.person, j).mota())
+    return replace(chosen, keypoints=(rows[0], best, rows[-1]))
 
 
 def operating_curve(sweep: Sweep, joint: float = -np.inf, points: int = 24) -> dict[str, np.ndarray]:
