@@ -246,7 +246,7 @@ def choose_boxes(tuning: Sweep, person: float, joint: float) -> Chosen:
 
 
 def choose_keypoints(tuning: Sweep, chosen: Chosen, rows: Sequence[float]) -> Chosen:
-    """The same, with the ends of KT-T4's rows (in units of the joint scores) and the one between that is best for MOTA."""
+    """The same with KT-T4's two ends (rows: in units of the joint scores) and the one between that is best for MOTA."""
     best = max(rows[1:-1], key=lambda j: tuning.at(chosen.person, j).mota())
     return replace(chosen, keypoints=(rows[0], best, rows[-1]))
 
