@@ -391,30 +391,36 @@ def test_a_network_is_no_better_than_itself(small_world):
     same |= {f"{style}-{init}": runs for style in networks.STYLES for init in networks.INITS}
     for claim in [claim for claim in networks.MEASURES if claim not in ("LT-C1", "LT-C2")]:
         result = networks.result(claim, same)
-        assert result.estimate == 0 and result.interval == (0, 0), claim
-        assert (result.n_videos, result.n_seeds) == (4, 2)
+        assert all(c.estimate == 0 and c.interval == (0, 0) for c in result.components), claim
+        assert (result.n_videos, result.n_seeds) == (4, 2) and result.source == "network"
 
 
 def test_each_claim_about_inflation_turns_with_the_networks_it_names(small_world):
-    """Worse detections (half the people lost) in place of one network."""
+    """Worse detections (half the people lost) in place of one network turn just the components that name it."""
     videos, runs = small_world
     good = networks.tracked_runs(videos, runs, 0.5, 0.3)
     bad = networks.tracked_runs(videos, [[p[::2] for p in run] for run in runs], 0.5, 0.3)
     every = ["2d", "centre", "mean", "truth", "fpn", "rfcn"]
     every += [f"{style}-{init}" for style in networks.STYLES for init in networks.INITS]
-    needs_better = {
-        "PT-C2": ["mean"],
-        "PT-C3": ["centre", "mean"],
-        "DT-C8": ["2d-scratch", "2d-pretrained"],
-        "DT-C9": ["mean-scratch", "mean-pretrained"],
-        "DT-C10": [f"{style}-scratch" for style in networks.STYLES],
+    signs = {
+        ("PT-C1", "centre"): [-1],
+        ("PT-C2", "mean"): [1],
+        ("PT-C3", "mean"): [0, -1],
+        ("DT-C8", "2d-boxes"): [1, 1, 0, 0],
+        ("DT-C9", "mean-joints"): [0, 0, 1, 1],
+        ("DT-C10", "centre-boxes"): [0, 0, 1, 1],
+        ("DT-C10", "2d-joints"): [-1, -1, 0, 0],
+        ("LT-C3", "rfcn"): [0, 0, 1, 1],
+        ("LT-C3", "fpn"): [1, 1, -1, -1],
     }
-    for claim, worse in needs_better.items():
-        for losers, sign in ((worse, 1), (set(every) - set(worse), -1)):
-            given = {name: bad if name in losers else good for name in every}
-            assert sign * networks.result(claim, given).estimate > 0, claim
-    steps = {"truth": good, "fpn": bad, "rfcn": bad}
-    assert networks.MEASURES["LT-C3"](steps, None, None) == 0  # one step of two is missing
+    for (claim, worse), expected in signs.items():
+        given = {name: bad if name == worse else good for name in every}
+        assert np.sign([c.estimate for c in networks.result(claim, given).components]).tolist() == expected, claim
+
+
+def test_a_collapsed_run_is_found_by_a_fixed_rule():
+    assert networks.collapsed([40.0, 41.0, 0.0, 38.0, 9.0]).tolist() == [False, False, True, False, True]
+    assert not networks.collapsed([40.0, 12.0]).any() and not networks.collapsed([0.0, 0.0]).any()
 
 
 # --- trackers of a library -------------------------------------------------------------------------
