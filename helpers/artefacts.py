@@ -96,7 +96,7 @@ def _row(where: str, given: dict) -> Artefact:
 
 
 def find(**wanted: object) -> Artefact | None:
-    """The row with these fields, or None: find(kind="predictions", plan="tubes-2d-scratch", seed=0, …)."""
+    """The row with these fields, or None: find(kind="predictions", plan="tubes-2d-joints", seed=0, …)."""
     return next((row for row in rows() if all(getattr(row, k) == v for k, v in wanted.items())), None)
 
 

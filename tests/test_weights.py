@@ -283,12 +283,12 @@ def what(image, t=0):
     return low // 20, low % 20, left > right
 
 
-@pytest.mark.parametrize("label", ["keypoint_rcnn", "averaged-centre", "tubes-centre-scratch", "tubes-2d-scratch"])
+@pytest.mark.parametrize("label", ["keypoint_rcnn", "averaged-centre", "tubes-centre-boxes", "tubes-2d-boxes"])
 def test_training_draws_labelled_frames_alike_and_mirrors_half_of_them(label, small_videos):
     config = stage_one()[label].network
     length = getattr(config, "frames", 1)
     seen = [what(image, length // 2) for images, _ in drawn_by(label, 0, small_videos) for image in images]
-    labelled = {2} if label == "tubes-centre-scratch" else {1, 2, 3}  # clips all of whose frames are labelled
+    labelled = {2} if label == "tubes-centre-boxes" else {1, 2, 3}  # clips all of whose frames are labelled
     assert {(v, t) for v, t, _ in seen} == {(v, t) for v in range(3) for t in labelled}
     assert 0.35 < np.mean([m for *_, m in seen]) < 0.65
     for images, targets in drawn_by(label, 0, small_videos, range(5)):
@@ -303,7 +303,7 @@ def test_training_draws_labelled_frames_alike_and_mirrors_half_of_them(label, sm
 
 def test_runs_do_not_share_their_data_and_a_step_does_not_depend_on_the_one_before(small_videos):
     """Seed and step are two numbers: seed 1 at step 0 is not seed 0 at step 1."""
-    for label in ("keypoint_rcnn", "tubes-2d-scratch", "averaged-mean"):
+    for label in ("keypoint_rcnn", "tubes-2d-boxes", "averaged-mean"):
         runs = [
             [tuple(map(what, images)) for images, _ in drawn_by(label, seed, small_videos, range(12))]
             for seed in range(3)
@@ -345,9 +345,9 @@ def test_a_plan_trains_on_its_own_videos(monkeypatch):
     monkeypatch.setattr(puppets, "videos", videos)
     monkeypatch.setattr(keypoint_rcnn, "batches", lambda videos, network, batch, seed: (batch, seed))
     plans = stage_one(2)
-    drawn = [training.batches(plans[f"keypoint_rcnn{part}"]) for part in ("-stills", "-middle", "-wide", "")]
-    assert asked == [("train", 60, 860), ("train", 0, 60), ("train", 0, 860), ("train", 0, 860)]
-    assert drawn == [(4, 0), (4, 2), (4, 2), (4, 102)]  # the last stretch draws other frames than the one before
+    drawn = [training.batches(plans[f"keypoint_rcnn{part}"]) for part in ("-stills", "-middle", "-wide", "-late", "")]
+    assert asked == [("train", 60, 860), ("train", 0, 60), *[("train", 0, 860)] * 3]
+    assert drawn == [(4, 0), (4, 2), (4, 2), (4, 102), (4, 202)]  # a later stretch draws other frames
 
 
 def test_the_warm_up_ends_at_the_peak_and_the_cosine_at_its_share():
@@ -416,18 +416,18 @@ def test_every_network_has_the_same_face():
 def test_every_planned_network_has_a_name_of_its_own():
     plans = [plan for seed in range(3) for plan in stage_one(seed).values()]
     shared = [label for label, plan in stage_one(0).items() if plan.name == stage_one(1)[label].name]
-    assert sorted(shared) == ["keypoint_rcnn-stills", "tubes-stills"]  # what all seeds start from
+    assert sorted(shared) == ["compared-stills", "keypoint_rcnn-stills", "tubes-boxes", "tubes-joints"]  # what all seeds start from
     assert len({plan.name for plan in plans}) == len(plans) - 2 * len(shared)
     assert all(plan == other for plan in plans for other in plans if plan.name == other.name)
 
 
 def test_a_budget_cuts_the_whole_chain_and_names_it():
     plan, whole = stage_one(0, "miniature", 3)["keypoint_rcnn"], stage_one(0)["keypoint_rcnn"]
-    assert plan.name == "keypoint_rcnn-miniature-budget3-0" and plan.start.start.name.endswith(
+    assert plan.name == "keypoint_rcnn-miniature-budget3-0" and plan.start.start.start.name.endswith(
         "-middle-miniature-budget3-0"
     )
     assert (plan.recipe.steps, plan.recipe.batch, plan.recipe.data) == (3, 3, Span("train", 0, 3))
-    assert plan.start.start.start.recipe.data == Span("train", 60, 63) and whole.recipe.steps == 900
+    assert plan.start.start.start.start.recipe.data == Span("train", 60, 63) and whole.recipe.steps == 900
     assert training.scale("laptop", 3) == training.Scale() and training.scale("gpu") == training.Scale("paper", "cuda")
     for wrong in (0, "2", 1.5, True):
         with pytest.raises(WorkbookError, match=r"^budget .*: must be a whole number of steps from 1 on, or None\.$"):
@@ -704,7 +704,7 @@ def test_the_commands_say_what_they_need(capsys):
         assert sentence in error and error.startswith("error: ") and error.count("\n") == 1
 
 
-@pytest.mark.parametrize("label", ["averaged-2d", "averaged-centre", "tubes-2d-pretrained", "tubes-centre-pretrained"])
+@pytest.mark.parametrize("label", ["averaged-2d", "averaged-centre", "tubes-2d-joints", "tubes-centre-joints"])
 def test_fixed_normalisation_starts_where_the_learnt_one_ended(label, tmp_path):
     """On a clip that stands still a 2-D and a centre-inflated network find what their start finds."""
     plan = stage_one()[label]
@@ -749,7 +749,7 @@ def test_videos_for_tuning_are_seen_by_no_network():
 
 
 def test_frozen_clips_show_one_frame_and_keep_its_number():
-    plan, video = stage_one()["tubes-centre-scratch"], puppets.videos("val", n=1)[0]
+    plan, video = stage_one()["tubes-centre-boxes"], puppets.videos("val", n=1)[0]
     torch.manual_seed(0)
     model = tubes.build(plan.network)
     found = predicting.detect_frozen(plan, model, video, [5, 9])
@@ -760,7 +760,7 @@ def test_frozen_clips_show_one_frame_and_keep_its_number():
 
 def test_more_videos_than_ship_and_unknown_predictions_are_one_sentence():
     plan = stage_one()["keypoint_rcnn"]
-    for asked, name in ((dict(split="val", n=21), "keypoint_rcnn-0-val"), (dict(split="train", n=1), "-train")):
+    for asked, name in ((dict(split="val", n=101), "keypoint_rcnn-0-val"), (dict(split="train", n=1), "-train")):
         with pytest.raises(WorkbookError, match=rf"{name}.* videos does not ship; name a device to make it"):
             predicting.found_by(plan, **asked)
     found, _ = predicting.found_by(plan, "val", 3)
@@ -810,7 +810,7 @@ def test_paper_sized_plans_are_the_same_plans_with_larger_networks():
     slim, paper = stage_one(), stage_one(size="paper")
     assert slim.keys() == paper.keys()
     assert {p.name for p in slim.values()} & {p.name for p in paper.values()} == set()
-    for label in ("detector-rfcn", "backbone-18-c4", "tubes-mean-pretrained"):
+    for label in ("detector-rfcn", "backbone-18-c4", "tubes-mean-joints"):
         model = module_of(paper[label].network).build(paper[label].network)
         assert paper[label].recipe.steps == slim[label].recipe.steps
         assert sum(p.numel() for p in model.parameters()) > 8e6

@@ -63,8 +63,8 @@ SIZES = {
 }
 
 #: Steps of what the compared networks start from, of the comparisons, and of the LSTM.
-START_STEPS, ABLATION_STEPS, NORM_STEPS, DETECTOR_STEPS, BACKBONE_STEPS = 1500, 600, 200, 800, 300
-TUBE_STEPS, LSTM_STEPS = 300, 3000
+START_STEPS, ABLATION_STEPS, NORM_STEPS, DETECTOR_STEPS, BACKBONE_STEPS = 1500, 600, 200, 600, 150
+TUBE_STEPS, LSTM_STEPS = 200, 3000
 
 #: Depth and head of the networks that compare bodies, all from scratch.
 BACKBONES = ((18, "fpn"), (34, "fpn"), (50, "fpn"), (18, "c4"))
