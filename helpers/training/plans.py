@@ -182,7 +182,7 @@ def _tube_networks(tube: tubes.TubeConfig, seed: int) -> list[Plan]:
         "boxes": Plan("tubes-boxes", replace(flat, joint_loss=False), Recipe(STILLS, START_STEPS)),
         "joints": Plan("tubes-joints", flat, Recipe(STILLS, START_STEPS)),
     }
-    recipe = _tuned(TUBE_STEPS, seed)
+    recipe = replace(_tuned(TUBE_STEPS, seed), batch=2)
     plans = list(starts.values())
     for form, network in (("2d", flat), ("centre", tube), ("mean", replace(tube, scheme="mean"))):
         fixed = replace(network, frozen_norm=True)
