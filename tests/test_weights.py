@@ -416,7 +416,7 @@ def test_every_network_has_the_same_face():
 def test_every_planned_network_has_a_name_of_its_own():
     plans = [plan for seed in range(3) for plan in stage_one(seed).values()]
     shared = [label for label, plan in stage_one(0).items() if plan.name == stage_one(1)[label].name]
-    assert sorted(shared) == ["compared-stills", "keypoint_rcnn-stills", "tubes-boxes", "tubes-joints"]  # what all seeds start from
+    assert sorted(shared) == ["compared-stills", "keypoint_rcnn-stills", "tubes-boxes", "tubes-joints"]  # starts of all
     assert len({plan.name for plan in plans}) == len(plans) - 2 * len(shared)
     assert all(plan == other for plan in plans for other in plans if plan.name == other.name)
 
