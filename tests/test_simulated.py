@@ -247,6 +247,8 @@ def test_false_alarms_lie_beside_people_and_move_with_them():
     video = Video("v", (300, 100), video.labelled, boxed)
     where: dict = {"beside_mean": (0.25, 0, 0, 0), "beside_spread": (0, 0, 0, 0)}
     ghosts = made(video, missed=1.0, false_alarms=1.0, lives=0.9, beside=1.0, **where)
+    off = made(video, missed=1.0, false_alarms=1.0, lives=0.9, beside=1.0, jitter=0.1, **where).xy - ghosts.xy
+    assert np.allclose(off.std((0, 2)), 0.1 * 10 * CLEAN.factors, rtol=0.2)  # with a network's errors
     truth = video.people.by_frame(400)
     iou = [box_iou(ghosts.box[[i]], truth[ghosts.frame[i]].box).max() for i in range(len(ghosts))]
     assert min(iou) > 0.75 / 1.25 - 1e-9  # a quarter of the width aside, in every frame of its life

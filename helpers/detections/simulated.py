@@ -216,6 +216,7 @@ def _false_alarms(
     box += noise.box_jitter * np.tile(2 * half, 2) * rng.normal(size=box.shape)
     inside = np.clip(model.xy, box[:, None, :2], box[:, None, 2:])  # it sees the joints of whoever is in its box
     xy = np.where((beside[alarm, None] & model.present)[..., None], inside, _in_box(box, _TEMPLATE))
+    xy += (noise.jitter * noise.factors * model.head[:, None])[..., None] * rng.normal(size=xy.shape)
     joint = noise.joint_false + noise.joint_spread * rng.normal(size=(len(alarm), N_JOINTS))
     return _detections(frame, xy, np.tile(known, (len(alarm), 1)), joint, box).replace(score=expit(sure)[alarm])
 
