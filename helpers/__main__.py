@@ -1,4 +1,4 @@
-"""The command line: `python -m helpers {reproduce,evaluate,track,ledger,puppets,fetch,train,predict}`.
+"""The command line: `python -m helpers {reproduce,evaluate,track,ledger,errors,puppets,fetch,train,predict}`.
 
 Exit status 0: done; 1: bad input, a failed notebook or other numbers than the committed ones, said in one
 sentence each; 2: wrong usage; 130: interrupted. A command is a sub-parser and a function of its name that
@@ -105,6 +105,10 @@ def _parser() -> argparse.ArgumentParser:
     p = commands.add_parser("ledger", help="every published claim with its verdict")
     p.add_argument("--json", action="store_true", help="print a JSON list instead of a table")
     p.set_defaults(run=_ledger)
+
+    p = commands.add_parser("errors", help="how often each verdict would be wrong, and right, with its own noise")
+    p.add_argument("--update", action="store_true", help="write figures/verdict_errors.csv instead of build/")
+    p.set_defaults(run=_errors)
 
     p = commands.add_parser("puppets", help="export the built-in world as a PoseTrack'18 folder")
     p.add_argument("out", metavar="OUT", type=Path, help="folder to write annotations/ and images/ into")
@@ -234,6 +238,21 @@ def _ledger(a) -> int:
     print()
     for kind, counts in ledger.summary(rows).items():
         print(f"{kind}: " + ", ".join(f"{n} {v}" for v, n in counts.items()))
+    return 0
+
+
+def _errors(a) -> int:
+    from helpers.experiments import verdict_errors
+    from helpers.files import write_atomically
+    from helpers.places import BUILD, FIGURES
+
+    table = verdict_errors.error_table().round(1)
+    path = (FIGURES if a.update else BUILD) / "verdict_errors.csv"
+    write_atomically(path, table.to_csv(index=False, lineterminator="\n").encode())
+    print(table.to_string(index=False))
+    above = verdict_errors.too_often(table)
+    names = ", ".join(f"{c} on {d}" for c, d in zip(above["claim"], above["data"], strict=True)) or "none"
+    print(f"{path}: {len(table)} results; wrong in more than {verdict_errors.BAR:g} %: {names}")
     return 0
 
 

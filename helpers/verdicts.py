@@ -22,7 +22,7 @@ Interval = tuple[float, float]
 Range = Sequence[float | None]  # (low, high), None = unbounded
 
 #: An interval narrower than this many units has no width.
-_POINT = 1e-9
+POINT = 1e-9
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def verdict(
         return UNDECIDED
     least = -math.inf if allowed[0] is None else allowed[0]
     most = math.inf if allowed[1] is None else allowed[1]
-    if sampled and high - low < _POINT and min(abs(low - least), abs(high - most)) < _POINT:
+    if sampled and high - low < POINT and min(abs(low - least), abs(high - most)) < POINT:
         return UNDECIDED
     if least <= low and high <= most:
         return HOLDS

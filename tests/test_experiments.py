@@ -1,7 +1,5 @@
 """What experiments rest on, where values alone show no fault: order, boundaries, seeds, gaps, sampling."""
 
-from zlib import crc32
-
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
@@ -9,7 +7,7 @@ from scipy.sparse.csgraph import maximum_bipartite_matching
 
 from helpers import WorkbookError
 from helpers.detections.filters import LOGIT, PERSON, box_confidence, keep_confident
-from helpers.detections.simulated import DetectorNoise, simulate_detections
+from helpers.detections.simulated import simulate_detections
 from helpers.evaluation.boxes import BoxSamples, precision_recall
 from helpers.experiments import cost_criteria, links, metrics, networks, thresholds
 from helpers.experiments.networks import BoxRuns
@@ -146,84 +144,6 @@ def test_filters_keep_what_equals_the_threshold():
 def test_the_boxs_score_for_every_joint():
     p = figure([0.0, 1.0]).replace(score=[0.2, 0.7], joint_score=np.ones((2, N_JOINTS)))
     assert np.array_equal(box_confidence(p).joint_score, [[0.2] * N_JOINTS, [0.7] * N_JOINTS])
-
-
-# --- simulated detections ---------------------------------------------------------------------------
-
-CLEAN = dict(missed=0, missed_hidden=0, false_alarms=0, duplicates=0, jitter=0, outliers=0, swapped=0, guessed=0)
-
-
-def test_detections_depend_on_seed_name_and_length_alone():
-    video = walkers(1, 20)[0]
-    found = simulate_detections(video, 3)
-    renamed = Video("other", video.size, video.labelled, video.people)
-    assert not np.array_equal(simulate_detections(renamed, 3).box[:9], found.box[:9])
-    longer = Video(video.name, video.size, np.r_[video.labelled, False], video.people)
-    assert not np.array_equal(simulate_detections(longer, 3).box[:9], found.box[:9])
-    again = Video(video.name, (1, 1), video.labelled, video.people)
-    assert np.array_equal(simulate_detections(again, 3).box, found.box)
-    # who is missed is decided first, by the generator that seed, name and length make
-    rng = np.random.default_rng([3, crc32(b"walk0"), 20])
-    assert rng.integers(9) == np.random.default_rng([3, crc32(video.name.encode()), len(video)]).integers(9)
-
-
-def test_detections_come_by_frame_in_random_order():
-    video = walkers(1, 40)[0]
-    clean = simulate_detections(video, 0, DetectorNoise(**CLEAN))
-    assert (np.diff(clean.frame) >= 0).all() and len(clean) == len(video.people)
-    orders = {tuple(np.argsort(now.xy[:, 0, 0])) for now in clean.by_frame(40)}
-    assert len(orders) > 10
-    width = np.ptp(video.people.xy[0, :, 0])
-    assert np.allclose(clean.box[:, 2] - clean.box[:, 0], 1.3 * width)  # 15 % on every side
-
-
-def test_each_kind_of_noise_does_what_its_name_says():
-    video = walkers(1, 400)[0]
-
-    def made(**noise):
-        return simulate_detections(video, 0, DetectorNoise(**CLEAN | noise))
-
-    assert abs(len(made(duplicates=0.3)) / len(video.people) - 1.3) < 0.05
-    alarms = made(false_alarms=0.5)
-    assert abs((len(alarms) - len(video.people)) / 400 - 0.5) < 0.1
-    labelled = np.arange(400) % 2 == 0
-    half = Video("half", video.size, labelled, video.people[labelled[video.people.frame]])
-    assert labelled[simulate_detections(half, 0, DetectorNoise(false_alarms=3.0)).frame].all()
-    jitter = made(jitter=0.2)
-    true = controls.truth_ids(jitter, video.people, 5.0)
-    true, everybody = (p[np.lexsort((p.track, p.frame))] for p in (true, video.people))
-    off = np.abs(true.xy - everybody.xy)[..., 0] / 10  # the head is 10 px
-    wrist, head = INDEX["left_wrist"], INDEX["head_top"]
-    assert 2 < off[:, wrist].mean() / off[:, head].mean() < 3  # 1.7 against 0.7
-    assert (jitter.joint_score > 0).all() and jitter.score.max() < 1
-
-
-def test_who_is_missed_stays_missed_for_a_while():
-    video = walkers(1, 400)[0]
-    found = controls.truth_ids(simulate_detections(video, 0, DetectorNoise(**CLEAN | {"missed": 0.5})), video.people)
-    seen = np.array([np.isin(range(4), now.track) for now in found.by_frame(400)])
-    assert abs(seen.mean() - 0.5) < 0.12
-    assert (seen[1:] != seen[:-1]).mean() < 0.2  # half of the frames without memory
-
-
-def test_joints_are_taken_from_a_neighbour_within_a_head():
-    near = concatenate([figure([0.0, 9.0], frame=[t, t], track=[0, 1]) for t in range(30)])
-    video = Video("near", (300, 100), np.ones(30, bool), near)
-    found = simulate_detections(video, 0, DetectorNoise(**CLEAN | {"swapped": 1.0}))
-    first = found.xy[:, 0, 0].reshape(30, 2)
-    assert np.array_equal(np.sort(first, 1), [[0, 9]] * 30)  # they have exchanged all their joints
-    apart = near.replace(xy=near.xy + np.tile([0.0, 2], 30)[:, None, None] * [1, 0])  # 11 px: too far
-    for people_, mixed in ((near, True), (apart, False)):
-        video = Video("v", (300, 100), np.ones(30, bool), people_)
-        found = simulate_detections(video, 0, DetectorNoise(**CLEAN | {"swapped": 0.5}))
-        whole = np.isclose(np.ptp(found.xy - figure([0.0]).xy, axis=1), 0).all(-1)
-        assert whole.all() != mixed
-
-
-def test_the_share_that_is_missed_is_the_same_in_every_frame():
-    video = walkers(1, 3000)[0]
-    found = simulate_detections(video, 0, DetectorNoise(**CLEAN | {"missed": 0.2}))
-    assert abs(1 - len(found) / len(video.people) - 0.2) < 0.06
 
 
 # --- links ------------------------------------------------------------------------------------------

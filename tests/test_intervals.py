@@ -88,7 +88,7 @@ def test_skew_reaches_further_to_its_own_side_and_never_less_than_student():
     error, q = x.std(ddof=1) / np.sqrt(20), stats.t.ppf(0.975, 19)
     low, high = interval(x[None])
     assert low == pytest.approx(x.mean() - q * error)
-    a = stats.skew(x) / np.sqrt(20)
+    a = 4 / 3 * stats.skew(x) / np.sqrt(20)  # far beyond chance
     bent = 3 / a * (np.cbrt(1 + a * (-q - a / 6)) - 1)  # Hall (1992), g⁻¹(−q)
     assert high == pytest.approx(x.mean() - bent * error) and high > x.mean() + 1.5 * q * error
     mirrored = interval(-x[None])
@@ -158,3 +158,11 @@ def test_noise_is_what_videos_and_runs_differ_by():
     assert noise["videos"] == [-1.5, -0.5, 2] and noise["runs"] == [-1.5, 1.5]
     assert noise["residual"] == pytest.approx(np.sqrt(1.5), abs=1e-4)
     assert intervals.noise(x[:1])["residual"] == 0
+
+
+def test_skew_within_chance_counts_once():
+    x = np.r_[np.arange(10.0), 14.0, 20.0]
+    assert 0 < stats.skew(x) < 3 * np.sqrt(6 / 12)
+    a, q = stats.skew(x) / np.sqrt(12), stats.t.ppf(0.975, 11)
+    bent = 3 / a * (np.cbrt(1 + a * (-q - a / 6)) - 1)
+    assert interval(x[None])[1] == pytest.approx(x.mean() - bent * x.std(ddof=1) / np.sqrt(12), abs=1e-6)

@@ -9,7 +9,6 @@ import torch
 from helpers import artefacts, evaluation, papers
 from helpers.artefacts import Artefact
 from helpers.datasets.posetrack18 import with_tracks
-from helpers.detections.simulated import DetectorNoise, simulate_detections
 from helpers.experiments import calibration
 from helpers.experiments.thresholds import Sweep
 from helpers.nets import tubes
@@ -104,23 +103,6 @@ def test_only_the_last_stage_keeps_the_resolution(last, sides):
     for s, side in enumerate(sides):
         x = getattr(body, f"layer{s + 1}")(x)
         assert x.shape[-1] == side
-
-
-def test_a_neighbours_joint_scores_nearly_as_ones_own():
-    """With every near joint taken from the neighbour, scores fall less than the distance says."""
-    a, b = walker(1), walker(1, track=1)
-    b = b.replace(xy=b.xy + [[[6.0, 0]]], box=b.box + [[6, 0, 6, 0]])
-    both = people(
-        **{f: np.concatenate([getattr(a, f), getattr(b, f)]) for f in ("frame", "xy", "box", "head", "track")}
-    )
-    video = Video("v", (400, 100), np.ones(1, bool), both)
-    quiet = DetectorNoise(0, 0, 0, 0, jitter=0.1, outliers=0, swapped=0, guessed=0)
-    own, swapped = simulate_detections(video, 0, quiet), simulate_detections(video, 0, replace(quiet, swapped=1.0))
-    off = np.linalg.norm(own.xy[:, None] - both.xy[None], axis=-1)  # (detection, person, joint)
-    off = np.take_along_axis(off, off.mean(2).argmin(1)[:, None, None], 1)[:, 0] / 10
-    inside = (own.joint_score > 0.05) & (swapped.joint_score < 0.95)
-    assert inside.sum() > 10
-    np.testing.assert_allclose((swapped.joint_score - own.joint_score)[inside], 0.55 * 0.6 * off[inside], atol=1e-6)
 
 
 def test_drawn_boxes_grow_with_the_picture():

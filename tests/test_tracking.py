@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from helpers import WorkbookError, evaluation, puppets
 from helpers.detections.filters import box_confidence, keep_confident
-from helpers.detections.simulated import DetectorNoise, simulate_detections
+from helpers.detections.simulated import simulate_detections
 from helpers.evaluation import clear_mot
 from helpers.experiments import links, networks
 from helpers.experiments.runs import Runs, difference
@@ -196,46 +196,11 @@ def test_oracle_association_makes_no_switches_and_is_not_beaten():
     assert random.mota() < perfect.mota() - 20
 
 
-def test_detections_are_deterministic_and_noise_is_what_it_says():
-    video = walkers(1, 200)[0]
-    a, b, c = (simulate_detections(video, s) for s in (0, 0, 1))
-    assert np.array_equal(a.xy, b.xy) and np.array_equal(a.score, b.score)
-    assert len(a) != len(c) or not np.array_equal(a.xy, c.xy)
-    assert ((a.score > 0) & (a.score < 1)).all() and (a.track == -1).all() and np.isnan(a.head).all()
-    assert (np.diff(a.frame) >= 0).all()
-    clean = DetectorNoise(missed=0, missed_hidden=0, false_alarms=0, duplicates=0, jitter=0, outliers=0, swapped=0)
-    exact = controls.truth_ids(simulate_detections(video, 0, clean), video.people)
-    order = np.lexsort((exact.track, exact.frame))
-    assert np.allclose(exact.xy[order], video.people.xy)
-    assert np.array_equal(exact.track[order], video.people.track)
-    half = DetectorNoise(missed=0.5, false_alarms=0, duplicates=0)
-    few = [len(simulate_detections(video, s, half)) for s in range(5)]
-    assert abs(np.mean(few) / len(video.people) - 0.5) < 0.1
-    ghosts = DetectorNoise(missed=1, missed_hidden=0, false_alarms=2.0, duplicates=0)
-    many = simulate_detections(video, 0, ghosts)
-    assert abs(len(many) / len(video) - 2.0) < 0.4
-
-
-def test_scores_tell_right_from_wrong():
-    video = walkers(1, 200)[0]
-    found = simulate_detections(video, 0)
-    right = controls.truth_ids(found, video.people).track < 4
-    assert found.score[right].mean() > found.score[~right].mean() + 0.2
-    hurt = video.people.replace(present=video.people.present & (np.arange(15) != 3))
-    hidden = hurt.replace(present=hurt.present | ((np.arange(15) == 3) & (hurt.frame == 0)[:, None]))
-    guessed = simulate_detections(Video("x", (300, 100), video.labelled, hidden), 0)
-    assert guessed.present[:, 3].mean() > 0.4 and guessed.joint_score[guessed.present[:, 3], 3].mean() < 0.55
-    never = simulate_detections(Video("x", (300, 100), video.labelled, hurt), 0)
-    assert not never.present[:, 3].any()  # what a data set lacks is not guessed
-
-
 def test_keep_confident_and_nobody():
     p = figure([0, 50]).replace(score=[0.4, 0.9], joint_score=np.tile(np.linspace(0, 0.98, 15), (2, 1)))
     kept = keep_confident(p, 0.5, 0.5)
     assert len(kept) == 1 and kept.present.sum() == 7
     assert len(keep_confident(p, 0, 0.99)) == 0
-    empty = Video("empty", (300, 100), np.ones(4, bool), nobody())
-    assert len(simulate_detections(empty, 0)) == 0
 
 
 def test_thinned_video():

@@ -1,54 +1,84 @@
 """A detector and pose network with known noise, from the ground truth of any video.
 
-Where there are tracks but no images, the association experiments run on these detections: misses,
-false alarms, duplicates, jitter, joints taken from a neighbour, and joints predicted where the annotators
-left them out. Notebooks 01, 05 and 06 measure on them, on puppets and on real tracks alike.
+Where there are tracks but no images, the association experiments run on these detections. They err as the
+workbook's own network does: errors last along a track, hidden people get unsure before they are lost, left and right
+are confused, and false people stay for a while beside true ones. `experiments.detector_fit` fits every constant to
+what the network found, notebook 01 compares both. Notebooks 01, 05 and 06 measure on them, on puppets and real tracks.
 """
 
 from dataclasses import dataclass
 from zlib import crc32
 
 import numpy as np
-from scipy.signal import lfilter
-from scipy.special import expit, ndtr
+from scipy.special import expit, logit, ndtri
 
+from helpers import WorkbookError
 from helpers.people import BOX_MARGIN, People, Video, concatenate, extent_boxes, nobody, people
-from helpers.skeleton import GROUPS, JOINTS, N_JOINTS
+from helpers.skeleton import FLIP, GROUPS, JOINTS, N_JOINTS
+
+#: Who is scored lower is not found: the network keeps nobody below.
+FLOOR = 0.05
 
 
 @dataclass(frozen=True)
 class DetectorNoise:
-    """How wrong the detections are. Chosen on training puppets so that frame-to-frame box tracking comes near
-    DT-T1. People and joints below 0.5 dropped, mAP, MOTA, precision and recall are 71, 58, 84, 75 on the
-    training puppets, 61, 52, 83, 70 on SoMoF and 61, 49, 82, 69 on Bonn (val); DT-T1 prints 64, 54, 83, 71.
+    """How wrong the detections are, fitted to what keypoint_rcnn-0 found in the tune videos (`detector_fit.fitted`).
 
-    missed: chance that a fully visible person is missed; missed_hidden: added chance for one with no
-    visible joint, in proportion between; false_alarms: mean number per frame; duplicates: chance of
-    a second detection; jitter: standard deviation of a joint in head sizes, times the joint
-    group's factor; outliers: share of joints four times as far off; swapped: chance that a joint is
-    taken from a neighbour who is near; guessed: chance that a joint is predicted though not annotated.
+    sure: log-odds of a fully visible person's score; sure_hidden: what they fall by for one without visible
+    joints; sure_spread: their standard deviation. Below `FLOOR` a person is not found. missed: chance of
+    being missed besides.
+    jitter: standard deviation of a joint in head sizes, times its group's factor (`groups`, in the order
+    of the published columns); outliers: share of joints `outlier_size` head sizes off, times that factor;
+    mirrored: chance that a joint is taken from the body's other side; swapped: that it is taken from a neighbour
+    who is near; guessed: that it is predicted though not annotated; box_jitter: standard deviation of a box's edges,
+    as a share of its sides.
+    memory: correlation of what lasts from one frame to the next; sure_lasts, jitter_lasts, far_lasts,
+    box_lasts, joint_lasts: the share of the variance that lasts, of scores, near errors, far errors (outliers,
+    mirrored and swapped joints), boxes and joint scores; the rest is new in every frame.
+    false_alarms: mean number per frame; lives: chance that one is still there in the next frame; beside: share
+    that lie on a person, the rest lies anywhere; beside_mean, beside_spread: where, mean and standard deviation of
+    the middle in that person's sides (x, y) and of the log of the sides' ratio; false_sure: mean log-odds of
+    their scores above the floor's.
+    joint_right, joint_wrong, joint_guess, joint_false: mean log-odds of the scores of right and wrong joints, of
+    guessed ones and of those of false people; joint_spread: their standard deviation. They are probabilities:
+    of the joints scored 0.8 as many are right in the network's own output, calibrated.
     """
 
-    missed: float = 0.03
-    missed_hidden: float = 0.5
-    false_alarms: float = 0.7
-    duplicates: float = 0.02
-    jitter: float = 0.15
-    outliers: float = 0.1
-    swapped: float = 0.25
-    guessed: float = 0.7
+    sure: float = 6.05
+    sure_hidden: float = 13.6
+    sure_spread: float = 2.44
+    missed: float = 0.000818
+    jitter: float = 0.0613
+    groups: tuple[float, ...] = (0.72, 0.891, 0.967, 1.09, 1.3, 1.32, 0.852)
+    outliers: float = 0.0332
+    outlier_size: float = 0.745
+    mirrored: float = 0.258
+    swapped: float = 0.0544
+    guessed: float = 1.0
+    box_jitter: float = 0.0351
+    memory: float = 0.891
+    sure_lasts: float = 0.923
+    jitter_lasts: float = 0.616
+    far_lasts: float = 0.976
+    box_lasts: float = 0.965
+    joint_lasts: float = 0.99
+    false_alarms: float = 3.22
+    lives: float = 0.465
+    beside: float = 0.699
+    beside_mean: tuple[float, ...] = (0.0141, 0.00127, -0.308, -0.103)
+    beside_spread: tuple[float, ...] = (0.268, 0.108, 0.596, 0.328)
+    false_sure: float = 0.906
+    joint_right: float = 1.72
+    joint_wrong: float = 0.922
+    joint_guess: float = -0.262
+    joint_false: float = 0.487
+    joint_spread: float = 1.02
 
-
-#: Ends of limbs are harder: factors of the jitter, in the order of the published column groups.
-GROUP_FACTOR = {"Head": 0.7, "Shoulder": 0.8, "Elbow": 1.2, "Wrist": 1.7, "Hip": 1.2, "Knee": 1.3, "Ankle": 1.7}
-
-_FACTOR = np.array([next(GROUP_FACTOR[g] for g, names in GROUPS.items() if j in names) for j in JOINTS])
-
-#: Mean log-odds of the score of a fully visible person.
-SURE = 6.0
-
-#: Correlation from one labelled frame to the next of whether a person is missed, and of its score.
-PERSISTENCE = 0.95
+    @property
+    def factors(self) -> np.ndarray:
+        """The factor of each joint's group (15,)."""
+        of_group = dict(zip(GROUPS, self.groups, strict=True))
+        return np.array([next(of_group[g] for g, names in GROUPS.items() if j in names) for j in JOINTS])
 
 
 #: Where joints lie in an upright person's box, as shares of its width and height, for guessing.
@@ -63,101 +93,151 @@ _TEMPLATE = np.transpose(
 def simulate_detections(video: Video, seed: int, noise: DetectorNoise = DetectorNoise()) -> People:
     """Detections of one video's labelled people, frame by frame in random order, track −1, head NaN.
 
-    Person and joint scores lie in (0, 1) and fall with the error made. Boxes are the predicted
-    joints' extent with 15 % on every side. Deterministic in video name, seed and noise.
+    Person and joint scores lie in (0, 1) and fall with the error made. Deterministic in video name, seed and
+    noise. Raises WorkbookError for people without a head size, in which all errors are measured.
     """
     rng = np.random.default_rng([seed, crc32(video.name.encode()), len(video)])
     truth = video.people[video.people.present.any(1)]
-    hidden = 1 - truth.present.mean(1)
-    seen = truth[ndtr(_lasting_normal(rng, truth)) >= noise.missed + noise.missed_hidden * hidden]
-    found = _predict(rng, seen, truth, noise)
-    again = rng.random(len(seen)) < noise.duplicates
-    twice = _predict(rng, seen[again], truth, noise)
-    twice = twice.replace(score=0.9 * twice.score, joint_score=0.8 * twice.joint_score)
-    everyone = concatenate([found, twice, _false_alarms(rng, truth, video, noise)])
+    if not (truth.head > 0).all():
+        raise WorkbookError(f"{video.name}: people.head is not known for everybody, and errors are in head sizes.")
+    truth = truth.replace(box=_boxes(truth))
+    known = truth.present.any(0)  # a data set without noses has no nose to hide or to guess
+    hidden = 1 - truth.present[:, known].mean(1) if known.any() else np.zeros(len(truth))
+    swing = noise.sure_spread * _lasting(rng, truth, noise.memory, noise.sure_lasts)
+    sure = noise.sure - noise.sure_hidden * hidden + swing
+    lost = _lasting(rng, truth, noise.memory, 1.0) < ndtri(noise.missed)
+    found = _predict(rng, truth, known, noise).replace(score=expit(sure).clip(max=0.9999))
+    everyone = concatenate([found[(sure > logit(FLOOR)) & ~lost], _false_alarms(rng, truth, known, video, noise)])
     return everyone[np.lexsort((rng.random(len(everyone)), everyone.frame))]
 
 
-def _lasting_normal(rng: np.random.Generator, p: People) -> np.ndarray:
-    """Normal numbers (N,) that change slowly along each track: who is missed stays so for a while."""
-    out = np.zeros(len(p))
-    for identity in np.unique(p.track):
-        rows = np.flatnonzero(p.track == identity)
-        rows = rows[np.argsort(p.frame[rows], kind="stable")]
-        steps = rng.normal(0, np.sqrt(1 - PERSISTENCE**2), len(rows))
-        steps[0] = rng.normal()
-        out[rows] = lfilter([1], [1, -PERSISTENCE], steps)
+def _boxes(p: People) -> np.ndarray:
+    """Boxes, around the joints where there are none, of a head size at least."""
+    box = np.where(np.isfinite(p.box), p.box, extent_boxes(p.xy, p.present, BOX_MARGIN))
+    middle, half = (box[:, :2] + box[:, 2:]) / 2, (box[:, 2:] - box[:, :2]) / 2
+    half = np.maximum(half, p.head[:, None] / 2)
+    return np.concatenate([middle - half, middle + half], 1)
+
+
+def _lasting(
+    rng: np.random.Generator, p: People, memory: float, lasts: float, shape: tuple[int, ...] = ()
+) -> np.ndarray:
+    """Standard normal numbers (N, *shape), of whose variance the share `lasts` changes slowly along each track."""
+    order = np.lexsort((p.frame, p.track))
+    track, frame = p.track[order], p.frame[order]
+    start = np.r_[True, track[1:] != track[:-1]] if len(p) else np.zeros(0, bool)
+    place = np.arange(len(p)) - np.flatnonzero(start)[np.cumsum(start) - 1] if len(p) else np.zeros(0, int)
+    kept = np.where(start, 0.0, memory ** np.diff(frame, prepend=0).clip(min=0)).reshape(-1, *[1] * len(shape))
+    slow = rng.normal(size=(len(p), *shape)) * np.sqrt(1 - kept**2)
+    for k in range(1, place.max(initial=0) + 1):  # all tracks at once
+        rows = np.flatnonzero(place == k)
+        slow[rows] += kept[rows] * slow[rows - 1]
+    out = np.empty_like(slow)
+    out[order] = slow
+    return np.sqrt(lasts) * out + np.sqrt(1 - lasts) * rng.normal(size=out.shape)
+
+
+def _predict(rng: np.random.Generator, truth: People, known: np.ndarray, noise: DetectorNoise) -> People:
+    """One noisy pose for each person, without a score of its own."""
+    n, joints = len(truth), (len(truth), N_JOINTS)
+
+    def lasting(share: float, *shape: int) -> np.ndarray:
+        return _lasting(rng, truth, noise.memory, share, shape)
+
+    def happens(chance: float | np.ndarray) -> np.ndarray:
+        """What befalls a joint, half of it the whole body's fate; it lasts."""
+        mixed = np.sqrt(0.5) * (lasting(noise.far_lasts, 1) + lasting(noise.far_lasts, N_JOINTS))
+        return mixed < ndtri(np.minimum(chance, 1.0))
+
+    spread = noise.jitter * noise.factors * rng.lognormal(0, 0.35, (n, 1))
+    far = happens(noise.outliers * noise.factors / noise.factors.mean())
+    reach = np.where(far, noise.outlier_size, spread)[..., None]
+    error = np.where(far[..., None], lasting(noise.far_lasts, N_JOINTS, 2), lasting(noise.jitter_lasts, N_JOINTS, 2))
+    mirrored = happens(noise.mirrored) & truth.present & truth.present[:, FLIP]
+    place = np.where(mirrored[..., None], truth.xy[:, FLIP], truth.xy)
+    place = _from_neighbours(place, happens(noise.swapped), truth)
+    xy = place + reach * error * truth.head[:, None, None]
+    off = np.linalg.norm(xy - truth.xy, axis=-1) / truth.head[:, None]
+    guess = ~truth.present & known & (rng.random(joints) < noise.guessed)
+    guesses = _in_box(truth.box, _TEMPLATE + 0.06 * lasting(noise.far_lasts, N_JOINTS, 2))
+    wrong = np.clip(2 * off, 0, 1)  # half a head off is wrong
+    sure = np.where(guess, noise.joint_guess, noise.joint_right + wrong * (noise.joint_wrong - noise.joint_right))
+    sure += noise.joint_spread * np.sqrt(0.5) * (lasting(noise.joint_lasts, 1) + lasting(noise.joint_lasts, N_JOINTS))
+    sides = np.tile(truth.box[:, 2:] - truth.box[:, :2], 2)
+    box = truth.box + noise.box_jitter * sides * lasting(noise.box_lasts, 4)
+    return _detections(truth.frame, np.where(guess[..., None], guesses, xy), truth.present | guess, sure, box)
+
+
+def _in_box(box: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Places in shares of a box's sides (…, 15, 2) as pixels."""
+    return box[:, None, :2] + (box[:, 2:] - box[:, :2])[:, None] * places
+
+
+def _from_neighbours(xy: np.ndarray, drawn: np.ndarray, truth: People) -> np.ndarray:
+    """Where drawn (N, 15), joints that lie within a head size of a neighbour's same joint are the neighbour's."""
+    out = xy.copy()
+    for here in truth.rows_by_frame(truth.frame.max(initial=-1) + 1):
+        if len(here) < 2:
+            continue
+        me = truth[here]
+        distance = np.linalg.norm(me.xy[None] - me.xy[:, None], axis=-1) / me.head[:, None, None]
+        other = ~np.eye(len(here), dtype=bool)[..., None]
+        distance = np.where(other & me.present[None] & me.present[:, None], distance, np.inf)
+        taken = (distance.min(1) < 1.0) & drawn[here]
+        out[here] = np.where(taken[..., None], me.xy[distance.argmin(1), np.arange(N_JOINTS)], out[here])
     return out
 
 
-def _predict(rng: np.random.Generator, seen: People, truth: People, noise: DetectorNoise) -> People:
-    """One noisy pose for each person seen."""
-    n = len(seen)
-    difficulty = rng.lognormal(0, 0.35, (n, 1))
-    far = np.where(rng.random((n, N_JOINTS)) < noise.outliers, 4.0, 1.0)
-    spread = noise.jitter * _FACTOR * difficulty * far
-    error = rng.normal(0, 1, (n, N_JOINTS, 2)) * spread[..., None]
-    xy = seen.xy + error * seen.head[:, None, None]
-    off = np.linalg.norm(error, axis=-1)
-    xy, off = _swap(rng, xy, off, seen, truth, noise)
-    known = truth.present.any(0)  # a data set without noses has no nose to guess
-    guess = ~seen.present & known & (rng.random((n, N_JOINTS)) < noise.guessed)
-    low, size = seen.box[:, None, :2], (seen.box[:, 2:] - seen.box[:, :2])[:, None]
-    guesses = low + size * (_TEMPLATE + rng.normal(0, 0.06, (n, N_JOINTS, 2)))
-    xy = np.where(guess[..., None], guesses, xy)
-    own = 0.92 - 0.55 * off + rng.normal(0, 0.13, (n, N_JOINTS))
-    score = np.where(guess, rng.normal(0.42, 0.16, (n, N_JOINTS)), own)
-    present = seen.present | guess
-    # Person scores are those of a softmax: nearly all close to 1, and 0.95 is where choices are made.
-    sure = SURE - 4 * (1 - seen.present.mean(1)) + 1.2 * _lasting_normal(rng, seen)
-    person = expit(sure - (difficulty[:, 0] - 1) + rng.normal(0, 0.5, n))
-    return _detections(seen.frame, xy, present, score, person)
-
-
-def _swap(
-    rng: np.random.Generator, xy: np.ndarray, off: np.ndarray, seen: People, truth: People, noise: DetectorNoise
-) -> tuple[np.ndarray, np.ndarray]:
-    """Joints that lie within a head size of a neighbour's same joint sometimes are the neighbour's."""
-    drawn = rng.random((len(seen), N_JOINTS)) < noise.swapped
-    everybody = truth.by_frame(truth.frame.max(initial=-1) + 1)
-    for t in np.unique(seen.frame):
-        here, others = np.flatnonzero(seen.frame == t), everybody[t]
-        me = seen[here]
-        distance = np.linalg.norm(others.xy[None] - me.xy[:, None], axis=-1) / me.head[:, None, None]
-        valid = others.present[None] & me.present[:, None] & (others.track != me.track[:, None])[..., None]
-        distance = np.where(valid, distance, np.inf)
-        nearest = distance.argmin(1)  # (people here, 15)
-        taken = (distance.min(1) < 1.0) & drawn[here]
-        shift = others.xy[nearest, np.arange(N_JOINTS)] - me.xy
-        xy[here] += np.where(taken[..., None], shift, 0.0)
-        off[here] *= np.where(taken, 0.4, 1.0)  # a neighbour's joint looks as good as one's own
-    return xy, off
-
-
-def _false_alarms(rng: np.random.Generator, truth: People, video: Video, noise: DetectorNoise) -> People:
-    """Poses of people of the video put elsewhere."""
+def _false_alarms(
+    rng: np.random.Generator, truth: People, known: np.ndarray, video: Video, noise: DetectorNoise
+) -> People:
+    """People that are not there. Each stays for a while, most beside a true person, with whom it moves."""
     frames = np.flatnonzero(video.labelled)
-    frames = np.repeat(frames, rng.poisson(noise.false_alarms, len(frames)))
     if len(truth) == 0:
         return nobody()
-    model = truth[rng.integers(0, len(truth), len(frames))]
+    births = rng.poisson(noise.false_alarms * np.where(np.arange(len(frames)), 1 - noise.lives, 1.0))
+    born = np.repeat(np.arange(len(frames)), births)
+    life = rng.geometric(max(1 - noise.lives, 1e-6), len(born)).clip(max=len(frames) - born)
+    anchor = _someone(rng, truth, frames[born])
+    beside = (rng.random(len(born)) < noise.beside) & (truth.frame[anchor] == frames[born])
+    shift = rng.normal(noise.beside_mean, noise.beside_spread, (len(born), 4))
     corner = truth.xy[truth.present]
-    place = rng.uniform(corner.min(0), corner.max(0), (len(frames), 2))
-    middle = (model.box[:, :2] + model.box[:, 2:]) / 2
-    xy = model.xy + (place - middle)[:, None]
-    score = rng.normal(0.40, 0.17, (len(frames), N_JOINTS))
-    return _detections(frames, xy, model.present, score, expit(rng.normal(0, 2, len(frames))))
+    elsewhere = rng.uniform(corner.min(0), corner.max(0), (len(born), 2))
+    sure = logit(FLOOR) + rng.exponential(noise.false_sure, len(born))
+    alarm = np.repeat(np.arange(len(born)), life)  # one row per frame of each life
+    age = np.arange(len(alarm)) - np.repeat(np.cumsum(life) - life, life)
+    frame = frames[born[alarm] + age]
+    model = truth[_same_person(truth, anchor[alarm], frame)]
+    sides = model.box[:, 2:] - model.box[:, :2]
+    centre = np.where(beside[alarm, None], (model.box[:, :2] + model.box[:, 2:]) / 2, elsewhere[alarm])
+    centre = centre + np.where(beside[alarm, None], shift[alarm, :2] * sides, 0)
+    half = sides * np.exp(np.where(beside[alarm, None], shift[alarm, 2:], 0)) / 2
+    box = np.concatenate([centre - half, centre + half], 1)
+    box += noise.box_jitter * np.tile(2 * half, 2) * rng.normal(size=box.shape)
+    inside = np.clip(model.xy, box[:, None, :2], box[:, None, 2:])  # it sees the joints of whoever is in its box
+    xy = np.where((beside[alarm, None] & model.present)[..., None], inside, _in_box(box, _TEMPLATE))
+    xy += (noise.jitter * noise.factors * model.head[:, None])[..., None] * rng.normal(size=xy.shape)
+    joint = noise.joint_false + noise.joint_spread * rng.normal(size=(len(alarm), N_JOINTS))
+    return _detections(frame, xy, np.tile(known, (len(alarm), 1)), joint, box).replace(score=expit(sure)[alarm])
+
+
+def _someone(rng: np.random.Generator, truth: People, frames: np.ndarray) -> np.ndarray:
+    """A row of the truth for each frame, drawn among the people there; among all where nobody is."""
+    rows = truth.rows_by_frame(max(frames.max(initial=0), truth.frame.max()) + 1)
+    anywhere = np.arange(len(truth))
+    return np.array([rng.choice(rows[t] if len(rows[t]) else anywhere) for t in frames], int)
+
+
+def _same_person(truth: People, rows: np.ndarray, frames: np.ndarray) -> np.ndarray:
+    """The row of the same person in other frames; the row itself where that person is not there."""
+    place = {key: i for i, key in enumerate(zip(truth.track.tolist(), truth.frame.tolist(), strict=True))}
+    wanted = zip(truth.track[rows].tolist(), frames.tolist(), rows.tolist(), strict=True)
+    return np.array([place.get((track, frame), row) for track, frame, row in wanted], int)
 
 
 def _detections(
-    frame: np.ndarray, xy: np.ndarray, present: np.ndarray, joint_score: np.ndarray, score: np.ndarray
+    frame: np.ndarray, xy: np.ndarray, present: np.ndarray, joint_sure: np.ndarray, box: np.ndarray
 ) -> People:
     xy = np.where(present[..., None], xy, 0.0)
-    return people(
-        frame=frame,
-        xy=xy,
-        present=present,
-        box=extent_boxes(xy, present, BOX_MARGIN),
-        joint_score=np.where(present, joint_score.clip(0.01, 0.99), 0),
-        score=score.clip(0.001, 0.999),
-    )
+    joint_score = np.where(present, expit(joint_sure).clip(0.001, 0.999), 0)
+    return people(frame=frame, xy=xy, present=present, box=box, joint_score=joint_score)
