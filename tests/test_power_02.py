@@ -11,7 +11,8 @@ import matplotlib.pyplot as plt
 import nbformat
 import pytest
 
-from helpers import ledger, papers, reproduce
+from helpers import papers, reproduce
+from helpers.verdicts import Result
 
 SOURCE = next(p for p in reproduce.all_notebooks() if p.stem[:2] == "02")
 
@@ -91,8 +92,8 @@ def run_notebook():
     """Run the code cells in order, going on after a failed assertion; settle() only takes down."""
     found, space = {}, {"display": lambda *_: None}
 
-    def take_down(claim, estimate):
-        found[claim] = ledger.Result.exact(claim, round(float(estimate), 6)).verdict
+    def take_down(claim, *estimates):
+        found[claim] = Result.exact(claim, [round(float(v), 6) for v in estimates]).verdict
 
     for cell in nbformat.read(SOURCE, as_version=4).cells:
         if cell.cell_type != "code" or "ipywidgets" in cell.source or "slider" in cell.source:

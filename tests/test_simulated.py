@@ -11,13 +11,16 @@ from scipy.special import expit, logit, ndtr
 from helpers import WorkbookError, datasets, worlds
 from helpers.datasets import bonn
 from helpers.detections import simulated
+from helpers.detections.filters import keep_confident
 from helpers.detections.simulated import FLOOR, DetectorNoise, simulate_detections
 from helpers.experiments import detection_statistics as statistics
-from helpers.experiments import detector_fit
+from helpers.experiments import detector_fit, links, metrics, noise_sensitivity
 from helpers.geometry import box_iou
 from helpers.people import Video, concatenate, nobody, people
 from helpers.skeleton import FLIP, INDEX, N_JOINTS
-from helpers.tracking import controls
+from helpers.tracking import controls, track
+from helpers.tracking.frame_to_frame import FrameToFrame
+from helpers.tracking.matching import greedy, hungarian
 from tests.test_tracking import figure, walkers
 
 #: A detector that makes no error; `mirrored`, `swapped` and the others are put in one by one.
@@ -258,6 +261,141 @@ def test_false_alarms_lie_beside_people_and_move_with_them():
     assert np.isclose(np.mean(logit(far.score) - logit(FLOOR)), CLEAN.false_sure, rtol=0.25)
     low, high = ghosts.box[:, None, :2] - 1e-9, ghosts.box[:, None, 2:] + 1e-9
     assert ((ghosts.xy >= low) & (ghosts.xy <= high)).all()  # it sees the joints inside its box
+
+
+# --- the statistics, by hand ----------------------------------------------------------------------------
+
+
+def two_people(hits, n_frames=8):
+    """Two people who stand still 100 px apart and one detection for each (person, frame) in `hits`, in place."""
+    frame, track = (x.ravel() for x in np.meshgrid(np.arange(n_frames), np.arange(2), indexing="ij"))
+    truth = figure(track * 100.0, frame=frame, track=track)
+    video = Video("two", (300, 100), np.ones(n_frames, bool), truth)
+    found = figure([100.0 * k for k, _ in hits], frame=[t for _, t in hits])
+    return video, found[np.argsort(found.frame, kind="stable")]
+
+
+def test_spells_are_runs_of_consecutive_misses():
+    hits = [(0, t) for t in (0, 2, 5, 6, 7)] + [(1, t) for t in range(7)]  # 0 misses 1, and 3 and 4; 1 misses 7
+    video, found = two_people(hits)
+    m = statistics.matched([video], [found])
+    assert sorted(statistics.spells(m).tolist()) == [1, 1, 2] and (m.of < 0).sum() == 4
+    twice = statistics.matched([video, video], [found, found])  # nothing runs on from one video into the next
+    assert sorted(statistics.spells(twice).tolist()) == [1, 1, 1, 1, 2, 2]
+    sparse = Video("sparse", video.size, np.arange(8) % 4 == 0, video.people[video.people.frame % 4 == 0])
+    assert len(statistics.spells(statistics.matched([sparse], [nobody()]))) == 0  # lone frames say nothing
+    assert len(statistics.spells(statistics.matched([video], [video.people]))) == 0
+
+
+def test_people_are_matched_at_half_a_box_and_from_the_least_score_on():
+    video, found = two_people([(0, 0), (1, 0)], 1)
+    third, more = (found.replace(box=found.box + [x, 0, x, 0]) for x in (6.6, 6.7))  # IoU .504 and .498
+    score = found.replace(score=[0.5, 0.49])
+    for detections, rows in ((third, [0, 1]), (more, [-1, -1]), (score, [0, -1])):
+        assert statistics.matched([video], [detections]).of.tolist() == rows
+    unlabelled = Video("no", video.size, np.zeros(1, bool), video.people)
+    assert len(statistics.matched([unlabelled], [found]).found) == 0
+
+
+def test_false_people_are_those_without_a_person_and_are_followed_by_overlap():
+    video, found = two_people([(0, t) for t in range(4)], 4)
+    ghost = figure([15.0, 15.0, 200.0], frame=[0, 1, 3])  # overlaps person 0 by 5 of 20 px
+    m = statistics.matched([video], [concatenate([found, ghost])], 0.0)
+    overlap, still = statistics.false_people(m)
+    assert (m.whose < 0).sum() == 3 and np.isnan(overlap[m.whose >= 0]).all()
+    assert np.allclose(overlap[m.whose < 0], [5 / 35, 5 / 35, 0])
+    assert np.array_equal(still[m.whose < 0], [1, 0, np.nan], equal_nan=True)  # frame 4 does not exist
+
+
+def test_joints_are_told_apart_by_where_they_came_from():
+    video, found = two_people([(0, 0), (1, 0)], 1)
+    xy = found.xy.copy()
+    knee, other, wrist = INDEX["left_knee"], INDEX["right_knee"], INDEX["left_wrist"]
+    xy[0, knee] = video.people.xy[0, other]
+    xy[0, wrist] = video.people.xy[1, wrist] + [2.9, 0]
+    xy[1, wrist] += [5.0, 0]  # half a head: right
+    xy[1, knee] += [5.1, 0]
+    j = statistics.joints(statistics.matched([video], [found.replace(xy=xy)]))
+    assert j.wrong.sum() == 3 and j.right.sum() == 27 and not j.guessed.any()
+    assert np.argwhere(j.mirrored).tolist() == [[0, knee]] and np.argwhere(j.swapped).tolist() == [[0, wrist]]
+    assert np.isclose(j.off[1, wrist], 0.5) and np.isclose(j.near_by[0, wrist], 10) and np.isnan(j.mirror[:, 13]).all()
+    hidden = video.people.replace(present=video.people.present & [[j != knee for j in range(15)], [True] * 15])
+    part = statistics.joints(statistics.matched([Video("h", (9, 9), video.labelled, hidden)], [found]))
+    assert np.argwhere(part.guessed).tolist() == [[0, knee]]
+
+
+def test_correlation_and_lasting_pair_a_person_with_herself_k_frames_later():
+    video, _ = two_people([(0, 0)])
+    m = statistics.matched([video], [video.people])
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=16)
+    x = values.reshape(8, 2)
+    for k in (1, 3):
+        assert np.isclose(statistics.correlation(values, m, k), np.corrcoef(x[k:].ravel(), x[:-k].ravel())[0, 1])
+    state = np.array([1, 1, 0, 0, 1, 1, 1, 0] * 2, bool).reshape(2, 8).T.ravel()  # the same for both
+    assert np.isclose(statistics.lasting(state, np.ones(16, bool), m), 3 / 5)
+    known = np.ones(16, bool)
+    known[[2, 3]] = False  # frame 1
+    assert np.isclose(statistics.lasting(state, known, m), 2 / 3)
+
+
+def test_a_bar_is_two_sided_and_a_missing_number_breaks_it():
+    network = dict.fromkeys(statistics.BARS, 1.0)
+    names = list(statistics.BARS)
+    factor = statistics.BARS[names[0]]
+    for value, broken in ((factor, 0), (1 / factor, 0), (factor * 1.01, 1), (0.99 / factor, 1), (np.nan, 1)):
+        assert len(statistics.beyond(network | {names[0]: value}, network)) == broken
+    table = statistics.comparison({"network": network, "real clip": network, "simulated, x": network | {names[0]: 0.5}})
+    assert table.farthest[names[0]] == 2 and (table.farthest[1:] == 1).all()
+    assert all(1 < factor <= 2.5 for factor in statistics.BARS.values())
+    assert len(statistics.comparison_figure(table).axes[0].lines) == 3  # the network's line and two columns
+
+
+# --- what verdicts owe to the noise -----------------------------------------------------------------
+
+
+def test_every_constant_is_halved_and_doubled_once():
+    made = noise_sensitivity.variants()
+    names = [field.name for field in fields(DetectorNoise)]
+    assert len(made) == 1 + 2 * len(names) and {constant for constant, _ in made} == {"none", *names}
+    for (constant, change), noise in made.items():
+        differ = {name for name in names if getattr(noise, name) != getattr(DetectorNoise(), name)}
+        assert differ <= {constant} and (differ or constant in ("none", "guessed")), (constant, change)
+    assert made["jitter", "doubled"].jitter == 2 * DetectorNoise().jitter
+    assert made["groups", "halved"].groups == tuple(g / 2 for g in DetectorNoise().groups)
+    p, q = DetectorNoise().memory, made["memory", "doubled"].memory
+    assert np.isclose(q / (1 - q), 2 * p / (1 - p))
+
+
+def test_sensitivity_compares_every_change_with_the_fitted_noise(monkeypatch):
+    """With a measure that is the jitter itself: what is reported can be said beforehand."""
+
+    def measured(videos, noise, data):
+        verdict = "holds" if noise.jitter > 1.5 * DetectorNoise().jitter else "undecided"
+        return dict.fromkeys(noise_sensitivity.CLAIMS, (100 * noise.jitter, verdict))
+
+    monkeypatch.setattr(noise_sensitivity, "results", measured)
+    table = noise_sensitivity.sensitivity({"a": [], "b": []})
+    assert len(table) == 2 * len(noise_sensitivity.variants())
+    moved = table[table["verdicts moved"] != "–"]
+    assert set(moved.index) == {("a", "jitter", "doubled"), ("b", "jitter", "doubled")}
+    largest = noise_sensitivity.largest_changes(table).loc[("b", "DT-C5")]
+    assert (largest.constant, largest.change, largest["verdicts moved"]) == ("jitter", "doubled", 1)
+    assert np.isclose(largest["moves it by"], 100 * DetectorNoise().jitter) and largest.verdict == "undecided"
+
+
+def test_results_are_those_of_the_experiments():
+    videos = walkers(3, 20)
+    got = noise_sensitivity.results(videos, DetectorNoise(), "puppets")
+    ids = metrics.relabelled(videos, [0])
+    for claim in ("PT-C7", "DT-C3"):
+        r = metrics.result(claim, ids, "puppets")
+        assert got[claim] == (r.components[0].estimate, r.verdict)
+    sure = [[keep_confident(simulate_detections(v, 0), 0.5, 0.5) for v in videos]]
+    ways = {m.__name__: lambda d, v, m=m: track(d, FrameToFrame(match=m), len(v)) for m in (hungarian, greedy)}
+    matched = links.compare(videos, sure, ways)
+    r = links.result("PT-C8", matched["hungarian"], matched["greedy"], "puppets", "simulated")
+    assert got["PT-C8"] == (r.components[0].estimate, r.verdict)
 
 
 # --- like the network's ------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from scipy.special import expit, logit
@@ -310,3 +311,31 @@ def beyond(values: dict[str, float], network: dict[str, float]) -> dict[str, flo
     """The statistics whose bar is broken, with the factor reached; what is not a number breaks it, too."""
     factor = {name: float(np.exp(np.abs(np.log(values[name] / network[name])))) for name in BARS}
     return {name: reached for name, reached in factor.items() if not reached <= BARS[name]}
+
+
+def comparison(columns: dict[str, dict[str, float]]) -> pd.DataFrame:
+    """Statistics side by side: columns by name, "network" among them; the bar, and the farthest factor simulated.
+
+    Simulated columns are those whose names begin with "simulated".
+    """
+    table = pd.DataFrame(columns)
+    simulated = table[[name for name in table if name.startswith("simulated")]]
+    factor = np.exp(np.log(simulated.div(table["network"], axis=0)).abs())
+    return table.assign(bar=pd.Series(BARS), farthest=factor.max(axis=1, skipna=False))
+
+
+def comparison_figure(table: pd.DataFrame) -> plt.Figure:
+    """Every column as a factor of the network's, one row per statistic; grey: what the bar allows."""
+    figure, axes = plt.subplots(figsize=(8.5, 6.6), layout="constrained")
+    rows = np.arange(len(table))[::-1]
+    axes.barh(rows, table.bar - 1 / table.bar, left=1 / table.bar, height=0.8, color=".92")
+    axes.axvline(1, color=".6", lw=1)
+    for name, marker in zip(table.columns.drop(["network", "bar", "farthest"]), "sov^D<>", strict=False):
+        factor = (table[name] / table.network).clip(1 / 8, 8)  # a zero stands at the left end
+        axes.plot(factor, rows, marker, label=name, ms=6, color="tab:red" if name == "real clip" else None, alpha=0.8)
+    axes.set_yticks(rows, table.index)
+    axes.set_xscale("log", base=2)
+    axes.set_xlabel("multiples of the network's (grey: allowed of simulated detections)")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(fontsize=8)
+    return figure
