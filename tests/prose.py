@@ -32,12 +32,6 @@ def last_section(cells: list) -> list:
     return [c for c in cells[first:] if c["cell_type"] == "markdown" or "cells.record(" not in c["source"]]
 
 
-def is_computed_text(cell) -> bool:
-    """Whether a cell of code is a paragraph whose numbers are computed: it ends with `say(…)`."""
-    last = ast.parse(cell["source"]).body[-1:]
-    return bool(last) and ast.unparse(last[0]).startswith("say(")
-
-
 def shown(cell) -> str:
     """The text of a cell as a reader sees it."""
     if cell["cell_type"] == "markdown":

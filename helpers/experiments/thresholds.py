@@ -335,9 +335,10 @@ def ends_gain_most(before: Runs, after: Runs, v: Weights = None, s: Weights = No
     return np.array([(gain["Ankle"] + gain["Wrist"]) / 2 - gain[g] for g in OTHERS])
 
 
-def _keypoint_rows(w: Sweep, c: Chosen) -> list[Runs]:
+def _keypoint_rows(w: Sweep, c: Chosen) -> tuple[Runs, Runs, Runs]:
     """With the lowest keypoint threshold, the best one and the highest."""
-    return [w.at(c.person, joint) for joint in c.keypoints]
+    low, best, high = (w.at(c.person, joint) for joint in c.keypoints)
+    return low, best, high
 
 
 def inner_maximum(low: float, best: float, high: float) -> np.ndarray:
