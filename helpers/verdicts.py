@@ -97,7 +97,7 @@ class Result:
 
     def __post_init__(self) -> None:
         defined = definitions(self.claim)
-        if len(self.components) not in (1, len(defined)):
+        if len(self.components) != len(defined):
             raise WorkbookError(
                 f"{self.claim} on {self.data}: {len(self.components)} components were measured, data/papers has "
                 f"{len(defined)}."
@@ -136,8 +136,6 @@ class Result:
     def verdicts(self) -> tuple[str, ...]:
         """That of each component."""
         defined = definitions(self.claim)
-        if len(self.components) < len(defined):  # a single number says nothing about a claim of several components
-            return (UNDECIDED,)
         return tuple(c.verdict(d["range"]) for c, d in zip(self.components, defined, strict=True))
 
     @property
@@ -158,7 +156,7 @@ class Result:
         """Rounded lines, as claim cells print them: one for each component and, of several, the whole's verdict."""
         head, several = f"{self.claim} on {self.data} ({self.source})", len(self.components) > 1
         out = []
-        for c, d, v in zip(self.components, definitions(self.claim), self.verdicts, strict=False):
+        for c, d, v in zip(self.components, definitions(self.claim), self.verdicts, strict=True):
             low, high = (round(end, digits) + 0.0 for end in c.interval)
             spread = "" if low == high else f" [{low:g}, {high:g}]"
             name = f", {c.name}" if several else ""

@@ -139,7 +139,8 @@ def test_a_result_says_each_component_with_its_unit(two):
 
 
 def test_a_result_of_another_shape_or_source_is_refused(two):
-    assert Result.measured("PT-C4", "bonn", "simulated", measured(1)).verdict == UNDECIDED
+    with pytest.raises(WorkbookError, match=r"1 components were"):
+        Result.measured("PT-C4", "bonn", "simulated", measured(1))
     with pytest.raises(WorkbookError, match=r"PT-C4 on bonn: 3 components were measured, data/papers has 2\.$"):
         Result("PT-C4", "bonn", "network", (Component("", 1, (1, 1), (1, 1)),) * 3)
     with pytest.raises(WorkbookError, match=r"source 'guess' is none of ground truth, .*\.$"):
