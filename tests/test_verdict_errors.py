@@ -130,7 +130,7 @@ def test_the_command_writes_the_table_into_build(records, monkeypatch, capsys):
 
 
 def test_the_committed_table_is_that_of_the_records():
-    """A sample of it is computed again; where more than 5 % err, a few videos carry the difference (notebook 01)."""
+    """A sample of it is computed again. Where more than 5 % err a few videos carry the difference (notebook 01)."""
     committed = pd.read_csv(places.FIGURES / "verdict_errors.csv")
     rows = verdict_errors.error_table(trials=2)
     keys = ["claim", "data", "source", "videos", "runs", "components"]
@@ -143,4 +143,5 @@ def test_the_committed_table_is_that_of_the_records():
                 assert [again[k] for k in verdict_errors.COLUMNS[6:]] == pytest.approx(
                     [row[k] for k in verdict_errors.COLUMNS[6:]], abs=0.051, nan_ok=True
                 )
-    assert len(verdict_errors.too_often(committed)) <= 0.1 * len(committed)
+    wrong = committed[["holds at an end", "contradicted at an end"]]
+    assert len(verdict_errors.too_often(committed)) <= 0.2 * len(committed) and (wrong.max() <= 10).all() | wrong.empty
