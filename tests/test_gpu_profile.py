@@ -12,8 +12,8 @@ from nbclient import NotebookClient
 
 FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
 WALKED = ("01", "03", "04", "07")
-#: Two steps per training; every network and every cell all the same, with a build folder of its own.
-PARAMETERS = """profile, budget = "gpu", 2
+#: Two steps per training and two runs; every network and every cell all the same, with a build folder of its own.
+PARAMETERS = """profile, budget, seeds = "gpu", 2, seeds[:2]
 import sys
 from pathlib import Path
 sys.path.insert(0, {root!r})
