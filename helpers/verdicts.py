@@ -23,6 +23,8 @@ Range = Sequence[float | None]  # (low, high), None = unbounded
 
 #: An interval narrower than this many units has no width.
 POINT = 1e-9
+#: The share of the variance that one video may have.
+ONE_VIDEO = 0.8
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,19 @@ class Component:
     noise: dict = field(default_factory=dict)
 
     def verdict(self, allowed: Range) -> str:
-        """holds: the 95 % interval lies in the range; contradicted: the wide one wholly outside; else undecided."""
+        """holds: the 95 % interval lies in the range; contradicted: the wide one wholly outside; else undecided.
+
+        Undecided, too, where one video decides: then no interval knows how often such a video comes.
+        """
+        if one_decides(self.noise):
+            return UNDECIDED
         return verdict(self.estimate, self.interval, allowed, self.wide, bool(self.noise))
+
+
+def one_decides(noise: dict) -> bool:
+    """Whether one video alone makes more than four fifths of the videos' variance (`intervals.noise`)."""
+    squares = [v**2 for v in noise.get("videos", ()) if v is not None]
+    return bool(squares) and max(squares) > ONE_VIDEO * sum(squares)
 
 
 def verdict(

@@ -58,6 +58,11 @@ def test_the_best_source_decides_whatever_the_order(found, expected, order):
     assert ledger.overall(found_by(*(found[k] for k in order))) == expected
 
 
+def test_two_that_disagree_are_mixed_however_many_are_undecided():
+    rest = [("network", UNDECIDED)] * 5
+    assert ledger.overall(found_by(("network", HOLDS), ("ground truth", CONTRADICTED), *rest)) == "mixed"
+
+
 def test_real_detections_decide_before_simulated_ones_and_those_before_print():
     four = found_by(("published", HOLDS), ("simulated", HOLDS), ("real detector", HOLDS), ("network", UNDECIDED))
     assert ledger.deciding(four) == four[2:] and ledger.deciding(four[:2]) == four[1:2]

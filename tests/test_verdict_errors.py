@@ -104,6 +104,13 @@ def test_ends_of_ranges_by_hand():
     assert [t.tolist() for t in at_ends([[0, None]], [5.0])] == [[0]]
 
 
+def test_what_one_video_decides_is_never_decided():
+    one = {"videos": [19.0] + [-1.0] * 19, "runs": [0.0], "residual": 0.0}
+    result = {"data": "toys", "source": "network", "n_videos": 20, "n_seeds": 1, "components": [{"noise": one}]}
+    row = verdict_errors.errors_of("DT-C5", result, 200)
+    assert row["holds at an end"] == row["contradicted at an end"] == row["power"] == 0
+
+
 @pytest.fixture()
 def records(tmp_path):
     """A record with a result that holds its noise and one that does not."""

@@ -145,3 +145,15 @@ def test_a_result_of_another_shape_or_source_is_refused(two):
         Result("PT-C4", "bonn", "network", (Component("", 1, (1, 1), (1, 1)),) * 3)
     with pytest.raises(WorkbookError, match=r"source 'guess' is none of ground truth, .*\.$"):
         Result.measured("PT-C4", "bonn", "guess", measured(1, 1))
+
+
+def test_what_one_video_decides_is_undecided():
+    """30 videos: 3 in one of them, or 3 and −3 in two, and 0 ± 0.1 in all others; equal videos are none of these."""
+    values = np.resize([-0.1, 0.1], 30)
+    values[0] = 3
+    one = intervals.Sample(np.zeros(1) + 9, 9 + values[None, :, None])
+    assert Result.measured("DT-C5", "somof", "simulated", one).verdict == UNDECIDED
+    values[1] = -3
+    two = intervals.Sample(np.zeros(1) + 9, 9 + values[None, :, None])
+    assert Result.measured("DT-C5", "somof", "simulated", two).verdict == CONTRADICTED
+    assert not verdicts.one_decides(intervals.noise(np.zeros((1, 9)))) and not verdicts.one_decides({})
