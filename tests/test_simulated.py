@@ -477,7 +477,7 @@ def test_simulated_detections_err_as_the_network_does(name):
         ({"jitter_lasts": 0.0}, "errors of right joints, correlation with the next frame's"),
         ({"lives": 0.0}, "… still there in the next frame (share)"),
         ({"beside": 0.0}, "… that overlap a person found (share)"),
-        ({"sure_lasts": 0.0}, "spells of misses that last one frame (share)"),
+        ({"sure_lasts": 0.0}, "log-odds of scores, correlation with the next frame's"),
         ({"box_lasts": 0.0, "box_jitter": 0.07}, "1 − box IoU with oneself in the next frame, median"),
         ({"mirrored": 0.0}, "wrong joints that are on the body's other side (share)"),
         ({"groups": (1.0,) * 7}, "… knee / head"),

@@ -44,35 +44,35 @@ class DetectorNoise:
     of the joints scored 0.8 as many are right in the network's own output, calibrated.
     """
 
-    sure: float = 6.05
-    sure_hidden: float = 13.6
-    sure_spread: float = 2.44
-    missed: float = 0.000818
-    jitter: float = 0.0613
-    groups: tuple[float, ...] = (0.72, 0.891, 0.967, 1.09, 1.3, 1.32, 0.852)
-    outliers: float = 0.0332
-    outlier_size: float = 0.745
-    mirrored: float = 0.258
-    swapped: float = 0.0544
+    sure: float = 5.35
+    sure_hidden: float = 13.2
+    sure_spread: float = 2.71
+    missed: float = 0.0122
+    jitter: float = 0.067
+    groups: tuple[float, ...] = (0.791, 1.2, 0.985, 1.03, 1.15, 1.15, 0.797)
+    outliers: float = 0.0421
+    outlier_size: float = 0.917
+    mirrored: float = 0.205
+    swapped: float = 0.0959
     guessed: float = 1.0
-    box_jitter: float = 0.0351
-    memory: float = 0.891
-    sure_lasts: float = 0.923
-    jitter_lasts: float = 0.616
-    far_lasts: float = 0.976
-    box_lasts: float = 0.965
-    joint_lasts: float = 0.99
-    false_alarms: float = 3.22
-    lives: float = 0.465
-    beside: float = 0.699
-    beside_mean: tuple[float, ...] = (0.0141, 0.00127, -0.308, -0.103)
-    beside_spread: tuple[float, ...] = (0.268, 0.108, 0.596, 0.328)
-    false_sure: float = 0.906
-    joint_right: float = 1.72
-    joint_wrong: float = 0.922
-    joint_guess: float = -0.262
-    joint_false: float = 0.487
-    joint_spread: float = 1.02
+    box_jitter: float = 0.0375
+    memory: float = 0.882
+    sure_lasts: float = 0.97
+    jitter_lasts: float = 0.575
+    far_lasts: float = 0.921
+    box_lasts: float = 0.917
+    joint_lasts: float = 0.944
+    false_alarms: float = 2.49
+    lives: float = 0.467
+    beside: float = 0.725
+    beside_mean: tuple[float, ...] = (-0.0534, -0.0116, -0.255, -0.0534)
+    beside_spread: tuple[float, ...] = (0.322, 0.0673, 0.775, 0.197)
+    false_sure: float = 1.12
+    joint_right: float = 2.29
+    joint_wrong: float = 0.73
+    joint_guess: float = -0.593
+    joint_false: float = 0.205
+    joint_spread: float = 1.34
 
     @property
     def factors(self) -> np.ndarray:

@@ -27,7 +27,7 @@ CLEAR = 0.15
 
 #: Statistic: the factor by which simulated detections may differ from the network's, up or down.
 BARS = {
-    "people missed (share)": 1.5,
+    "people half hidden that are missed (share)": 1.5,
     "spells of misses that last one frame (share)": 1.7,
     "length of such a spell, mean (frames)": 1.7,
     "false people per frame, all scores": 1.5,
@@ -277,7 +277,7 @@ def statistics(videos: Sequence[Video], detections: Sequence[People]) -> dict[st
     sure = {name: j.score[which] >= 0.5 for name, which in (("r", j.right), ("w", j.wrong), ("g", j.guessed))}
     middling = np.isfinite(j.off) & (np.abs(j.score - 0.7) < 0.15)
     values = [
-        (kept.of < 0).mean(),
+        (kept.of < 0)[np.abs(hidden(kept) - 0.5) < 0.25].mean(),
         (runs == 1).mean(),
         runs.mean(),
         false.sum() / sum(int(v.labelled.sum()) for v in videos),

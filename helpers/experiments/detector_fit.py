@@ -29,10 +29,11 @@ SHORT, LONG = 1, 8
 MAD, RAYLEIGH = 1.4826, np.sqrt(2 * np.log(2))
 
 
-def network(split: str) -> tuple[list[Video], list[People]]:
-    """The videos of a split of puppets that ship with what keypoint_rcnn-0 found there, joint scores as probabilities.
+def network(split: str, most: int = 20) -> tuple[list[Video], list[People]]:
+    """The first videos of a split of puppets with what keypoint_rcnn-0 found there, joint scores as probabilities.
 
-    Their calibration is that of the tune videos, for every split.
+    most: at most so many, of those that ship. The calibration is that of the tune videos, for every split. Raises
+    WorkbookError where no predictions are listed.
     """
     parts = {}
     for name in {split, "tune"}:
@@ -41,7 +42,8 @@ def network(split: str) -> tuple[list[Video], list[People]]:
         row = artefacts.find(kind="predictions", **of)
         if row is None:
             raise WorkbookError(f"{artefacts.FILE}: the predictions of {plan.name} for {name} are not listed.")
-        parts[name] = puppets.videos(name, n=row.videos, render=False), found_by(plan, name, row.videos)[0]
+        n = min(row.videos, most)
+        parts[name] = puppets.videos(name, n=n, render=False), found_by(plan, name, n)[0]
     return parts[split][0], found_in.calibrated(*parts[split], by=parts["tune"])
 
 
