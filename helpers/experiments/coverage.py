@@ -165,8 +165,7 @@ def coverage_figure(table: pd.DataFrame) -> Figure:
     normal = table[table["world"] == "normal"]
     low, high, old = normal["ours"].min(), normal["ours"].max(), normal["percentile bootstrap"].min()
     axis.set(xlabel="% of intervals that contain the truth; grey: the bar, 92–97.5 %")
-    axis.set_title(
-        f"Normal effects: ours cover {low:.0f} to {high:.0f} %, the percentile bootstrap from {old:.0f} % on"
-    )
+    title = f"Normal effects: ours cover {low:.0f} to {high:.0f} %,\nthe percentile bootstrap from {old:.0f} % on"
+    axis.set_title(title, fontsize=10)
     axis.legend(loc="lower left")
     return figure
