@@ -77,7 +77,9 @@ def _result_json(r: Result, profile: str) -> dict:
 
 
 def _is_number(v: object) -> bool:
-    return v is None or (isinstance(v, int | float) and not isinstance(v, bool) and math.isfinite(v))
+    if isinstance(v, bool) or not isinstance(v, int | float):
+        return v is None
+    return abs(v) < 1e300  # NaN is not below it either
 
 
 def _is_text(v: object) -> bool:
@@ -85,7 +87,7 @@ def _is_text(v: object) -> bool:
 
 
 def _is_count(v: object) -> bool:
-    return isinstance(v, int)
+    return isinstance(v, int) and not isinstance(v, bool) and v >= 0
 
 
 _MEASURED: dict[str, Callable[[object], bool]] = {
@@ -112,6 +114,9 @@ def check_record(name: str, content) -> None:
         _check_fields(f"{name}: results[{i}]", row, _RESULT)
         for k, component in enumerate(row["components"]):
             _check_fields(f"{name}: results[{i}].components[{k}]", component, _COMPONENT)
+            low, high = component["interval"]
+            if low is not None and high is not None and low > high:
+                raise WorkbookError(f"{name}: results[{i}].components[{k}].interval ends before it begins.")
         if row["verdict"] != together([c["verdict"] for c in row["components"]]):
             raise WorkbookError(f"{name}: results[{i}].verdict is not what its components come to.")
 
@@ -245,7 +250,9 @@ def _estimate(component: dict) -> str:
         return "–"
     low, high = component["interval"]
     text = f"{component['estimate']:.2f}"
-    return text if low is None or high is None or low == high else f"{text} [{low:.2f}, {high:.2f}]"
+    if low is None or high is None:
+        return f"{text} (no interval)"
+    return text if low == high else f"{text} [{low:.2f}, {high:.2f}]"
 
 
 def sampled(result: dict) -> str:

@@ -12,7 +12,7 @@ from helpers import WorkbookError, artefacts
 from helpers.artefacts import Artefact
 from helpers.detections import predicting
 from helpers.places import BUILD
-from helpers.training import Plan, obtain, stage_one, weight_file
+from helpers.training import Plan, obtain, stage_one, standing
 from helpers.weights import device as find_device
 
 
@@ -48,7 +48,7 @@ def train(names: Sequence[str], device: str = "cpu", missing: bool = False, upda
         if update and plan.name not in listed:
             raise WorkbookError(f"network {plan.name}: is not in data/artefacts.yaml, so --update has no place for it.")
     for plan in plans:
-        if missing and weight_file(plan, BUILD).exists():
+        if missing and standing(plan, BUILD):
             continue
         say(f"{plan.name}: {plan.recipe.steps} steps on {plan.recipe.data}")
         obtain(plan, device, BUILD, again=True, report=_progress(say, plan.recipe.steps))
@@ -71,7 +71,7 @@ def predict(names: Sequence[str], device: str = "cpu", missing: bool = False, up
         path = artefacts.path_of("predictions", row.id, BUILD)
         if missing and (path.exists() or row.path.exists()):
             continue
-        if not weight_file(plan, BUILD).exists():
+        if not standing(plan, BUILD):
             untrained.append(plan.name)
             continue
         predicting.predict(row, plan, device, BUILD, _boxes(row))

@@ -63,8 +63,8 @@ def verdict(
     """holds if the interval lies in the closed range, contradicted if the wide one is wholly outside, else undecided.
 
     wide: the interval itself where none is given. NaN anywhere is undecided. So is a sampled interval without any
-    width that lies exactly on an end of the range: every video says the same, "no difference at all", and whether
-    that is within the range no further video will tell. Arithmetic, which is not sampled, may lie on the end.
+    width that does not lie well within the range: every video says the same, usually "no difference at all", and what
+    is rare they cannot deny. Arithmetic, which is not sampled, has no width and is judged.
     """
     low, high = interval
     wide_low, wide_high = wide or interval
@@ -72,8 +72,8 @@ def verdict(
         return UNDECIDED
     least = -math.inf if allowed[0] is None else allowed[0]
     most = math.inf if allowed[1] is None else allowed[1]
-    if sampled and high - low < POINT and min(abs(low - least), abs(high - most)) < POINT:
-        return UNDECIDED
+    if sampled and high - low < POINT:
+        return HOLDS if least + POINT < low and high < most - POINT else UNDECIDED
     if least <= low and high <= most:
         return HOLDS
     return CONTRADICTED if wide_high < least or wide_low > most else UNDECIDED
@@ -124,7 +124,7 @@ class Result:
     ) -> "Result":
         """Arithmetic and properties, one estimate per component: the interval is the estimate itself."""
         values = [float(v) for v in np.atleast_1d(estimates)]
-        names = [d["name"] for d in definitions(claim)]
+        names = [d["name"] for d in definitions(claim)] + [""] * len(values)  # too many are refused below
         parts = tuple(Component(n, v, (v, v), (v, v)) for n, v in zip(names, values, strict=False))
         return cls(claim, data, source, parts, resampled="nothing")
 
@@ -135,11 +135,12 @@ class Result:
         """A sample of the claim's components, with their intervals; resampled: None says it by the source."""
         n_runs, n_videos, n = sample.values.shape
         parts = []
-        for c, definition in enumerate(definitions(claim)[:n]):
+        names = [d["name"] for d in definitions(claim)] + [""] * n  # too many are refused below
+        for c in range(n):
             values, estimate = sample.values[..., c], sample.estimate[c]
             ends = (intervals.interval(values, level, estimate) for level in (0.95, 1 - 0.05 / n))
             interval, wide = ((float(low), float(high)) for low, high in ends)
-            parts.append(Component(definition["name"], float(estimate), interval, wide, intervals.noise(values)))
+            parts.append(Component(names[c], float(estimate), interval, wide, intervals.noise(values)))
         if resampled is None:
             runs = "draws of simulated noise" if source == "simulated" else "training runs"
             resampled = "videos" if n_runs == 1 else f"videos and {runs}"

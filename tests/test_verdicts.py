@@ -54,7 +54,8 @@ def test_a_verdict_is_never_both(a, b, c, d):
         (1e-12, (0, None), True, UNDECIDED),  # rounding is no width
         (-1e-12, (0, None), True, UNDECIDED),
         (0, (-0.2, 0.2), True, HOLDS),  # no difference at all is within a difference of 0.2
-        (0, (1, None), True, CONTRADICTED),
+        (0, (1, None), True, UNDECIDED),  # what is rare is not denied by its absence
+        (0, (1, None), False, CONTRADICTED),
     ],
 )
 def test_no_width_on_the_end_of_a_range_decides_nothing(point, allowed, sampled, expected):

@@ -75,6 +75,7 @@ def predict(
     facts = dict(
         weights=plan.name,
         seed=plan.recipe.seed,
+        world=puppets.WORLD,
         data=f"PuppetTrack {row.split}, first {row.videos} videos",
         device=device,
         date=date.today().isoformat(),
@@ -95,8 +96,9 @@ def true_boxes(split: str, n: int) -> list[People]:
 
 
 def _made_by(plan: Plan, path: Path) -> bool:
-    """Whether a file of predictions says that it was made by this plan and not by an older one of its name."""
-    return stored.load(path)[1].get("plan") == weights.spelled_out(plan.configuration)
+    """Whether a file of predictions says that it was made by this plan, not by an older one, in the present world."""
+    facts = stored.load(path)[1]
+    return (facts.get("plan"), facts.get("world")) == (weights.spelled_out(plan.configuration), puppets.WORLD)
 
 
 def found_by(

@@ -6,7 +6,7 @@ are confused, and false people stay for a while beside true ones. `experiments.d
 what the network found, notebook 01 compares both. Notebooks 01, 05 and 06 measure on them, on puppets and real tracks.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from zlib import crc32
 
 import numpy as np
@@ -18,6 +18,13 @@ from helpers.skeleton import FLIP, GROUPS, JOINTS, N_JOINTS
 
 #: Who is scored lower is not found: the network keeps nobody below.
 FLOOR = 0.05
+
+
+_SHARES = (
+    *("missed", "outliers", "mirrored", "swapped", "guessed", "memory", "sure_lasts", "jitter_lasts", "far_lasts"),
+    *("box_lasts", "joint_lasts", "lives", "beside"),
+)
+_SIZES = ("sure_spread", "jitter", "outlier_size", "box_jitter", "false_alarms", "joint_spread")
 
 
 @dataclass(frozen=True)
@@ -74,6 +81,14 @@ class DetectorNoise:
     joint_false: float = 0.205
     joint_spread: float = 1.34
 
+    def __post_init__(self):
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if not (isinstance(value, int | float | tuple) and np.isfinite(value).all()):
+                raise WorkbookError(f"noise: {field.name} needs finite numbers, got {value!r}.")
+            if (field.name in _SHARES and not 0 <= value <= 1) or (field.name in _SIZES and value < 0):
+                raise WorkbookError(f"noise: {field.name} cannot be {value!r}.")
+
     @property
     def factors(self) -> np.ndarray:
         """The factor of each joint's group (15,)."""
@@ -98,7 +113,7 @@ def simulate_detections(video: Video, seed: int, noise: DetectorNoise = Detector
     """
     rng = np.random.default_rng([seed, crc32(video.name.encode()), len(video)])
     truth = video.people[video.people.present.any(1)]
-    if not (truth.head > 0).all():
+    if not ((truth.head > 0) & np.isfinite(truth.head)).all():
         raise WorkbookError(f"{video.name}: people.head is not known for everybody, and errors are in head sizes.")
     truth = truth.replace(box=_boxes(truth))
     known = truth.present.any(0)  # a data set without noses has no nose to hide or to guess

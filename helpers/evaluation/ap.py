@@ -76,7 +76,7 @@ def ap_samples(pairs: Pairs) -> ApSamples:
 def average_precision(samples: ApSamples, weights: np.ndarray | None = None) -> np.ndarray:
     """AP of each joint (15,) in per cent: the area under the precision envelope (notebook 01, eq. 3).
 
-    weights (V,): how often each video counts (a bootstrap resample), None = once each.
+    weights (V,): how often each video counts, None = once each.
     NaN for a joint that is predicted but never annotated, 0 for one never predicted.
     """
     w = np.ones(len(samples.annotated)) if weights is None else np.asarray(weights, float)

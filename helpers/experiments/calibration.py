@@ -202,8 +202,9 @@ def calibration_figure(table: pd.DataFrame) -> plt.Figure:
         axes.plot(ratio, heights, "o", color="tab:blue", ms=7)
         axes.set_xscale("log", base=2)
         axes.set_xticks([1 / 4, 1 / 2, 1, 2, 4], ["¼", "½", "1", "2", "4"])
-        kept = int(table[f"kept {name}"].sum())
-        axes.set_title(f"puppets ÷ {name}: {kept} of {len(table)} within the bar", fontsize=10)
+        compared = table[f"allowed {name}"].notna()
+        kept = int(table.loc[compared, f"kept {name}"].sum())
+        axes.set_title(f"puppets ÷ {name}: {kept} of {compared.sum()} within the bar", fontsize=10)
         axes.spines[["top", "right"]].set_visible(False)
     all_axes[0][0].set_yticks(heights, table.index)
     return figure

@@ -50,7 +50,8 @@ def network(split: str, most: int = 20) -> tuple[list[Video], list[People]]:
 def fitted(videos: Sequence[Video], detections: Sequence[People]) -> DetectorNoise:
     """The constants that a network's detections show.
 
-    detections: everything scored `FLOOR` or more, their joint scores probabilities (`calibrated`).
+    detections: everything scored `FLOOR` or more, their joint scores probabilities (`calibrated`). Raises
+    WorkbookError where they are too few.
     """
     every, kept = found_in.matched(videos, detections, 0.0), found_in.matched(videos, detections, PERSON)
     j = found_in.joints(kept)
@@ -66,6 +67,8 @@ def fitted(videos: Sequence[Video], detections: Sequence[People]) -> DetectorNoi
         **_false_people(every, videos),
         **_joint_scores(j, kept, memory),
     }
+    if not all(np.isrealobj(value) and np.isfinite(value).all() for value in constants.values()):
+        raise WorkbookError("noise: too few detections to fit it to.")
     return DetectorNoise(**{name: _rounded(value) for name, value in constants.items()})
 
 

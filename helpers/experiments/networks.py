@@ -68,8 +68,8 @@ class BoxRuns:
 def collapsed(measures: np.ndarray) -> np.ndarray:
     """(S,) bool: runs that found hardly anything, by one number of each, such as mAP.
 
-    Such a run is reported and left out of every side of a comparison; a network that finds nobody
-    has a better MOTA than one that finds somebody.
+    The notebooks stop at one: it would have to be left out of every side of a comparison, for a network that finds
+    nobody has a better MOTA than one that finds somebody.
     """
     measures = np.asarray(measures, float)
     return measures < COLLAPSED * np.median(measures)

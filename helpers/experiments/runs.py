@@ -117,7 +117,7 @@ class Runs:
         return group_means(self.ap_of_joints(videos, seeds, rank))["Total"]
 
     def ap_of_joints(self, videos: Weights = None, seeds: Weights = None, rank: str | None = None) -> np.ndarray:
-        """AP of each joint (15,), the mean over runs; NaN for joints that nobody annotated in the drawn videos."""
+        """AP of each joint (15,), the mean over runs; NaN for joints that nobody annotated in the videos that count."""
         weights, rank = self._run_weights(seeds), rank or self.rank
         runs = [self._ap(run, videos, rank) if w else np.zeros(N_JOINTS) for run, w in enumerate(weights)]
         drawn = np.ones(self.shape[1]) if videos is None else videos
@@ -126,7 +126,7 @@ class Runs:
 
     def _ap(self, run: int, videos: Weights, rank: str) -> np.ndarray:
         key = rank, run, None if videos is None else np.asarray(videos, float).tobytes()
-        if key not in self._known:  # several claims draw the same videos
+        if key not in self._known:  # several claims leave the same videos out
             self._known[key] = np.nan_to_num(evaluation.average_precision(self._ranked(run, rank), videos))
         return self._known[key]
 

@@ -254,8 +254,13 @@ def choose_keypoints(tuning: Sweep, chosen: Chosen, rows: Sequence[float]) -> Ch
 
 
 def operating_curve(sweep: Sweep, joint: float = -np.inf, points: int = 24) -> dict[str, np.ndarray]:
-    """Precision and recall (points,) in per cent of box thresholds at even shares of the scores, export included."""
+    """Precision and recall (points,) in per cent of box thresholds at even shares of the scores, export included.
+
+    Raises WorkbookError unless there are detections and all their scores lie in [0, 1].
+    """
     scores = np.concatenate([p.score for run in sweep.detections for p in run])
+    if not len(scores) or not ((scores >= 0) & (scores <= 1)).all():
+        raise WorkbookError("operating points: detections are needed, all scored in [0, 1].")
     thresholds = np.unique(np.quantile(scores, np.linspace(0, 0.98, points)))
     found = [[[keep_confident(p, t, joint, AREA) for p in run] for run in sweep.detections] for t in thresholds]
     # Neither depends on ids, so every detection is a track of its own.
@@ -271,15 +276,17 @@ def operating_curve(sweep: Sweep, joint: float = -np.inf, points: int = 24) -> d
 def threshold_at(curve: dict[str, np.ndarray], measure: str, wanted: float, least_recall: float = 0.0) -> float:
     """The box threshold at which a curve passes a value, between its points in log-odds.
 
-    NaN where it never does, or only where recall is below `least_recall`.
+    Precision passes it upwards, recall downwards, the first time that they do. NaN where they never do, or only
+    where recall is below `least_recall`.
     """
-    ahead = curve[measure][curve["recall"] >= least_recall] - wanted
-    crossings = np.flatnonzero(np.diff(np.sign(ahead)) != 0)
-    if not len(crossings):
+    kept = curve["recall"] >= least_recall
+    ahead, thresholds = curve[measure][kept] - wanted, curve["threshold"][kept]
+    steps = np.diff(np.sign(ahead)) * (1 if measure == "precision" else -1)
+    if not (steps > 0).any():
         return float("nan")
-    k = crossings[0]
+    k = int(np.argmax(steps > 0))
     share = ahead[k] / (ahead[k] - ahead[k + 1])
-    odds = logit(np.clip(curve["threshold"][k : k + 2], 1e-6, 1 - 1e-6))
+    odds = logit(np.clip(thresholds[k : k + 2], 1e-6, 1 - 1e-6))
     return float(expit(odds[0] + share * (odds[1] - odds[0])))
 
 
@@ -310,7 +317,7 @@ def _dropping(sweep: Sweep, chosen: Chosen) -> tuple[Runs, Runs]:
 
 def largest_difference(a: Runs, b: Runs) -> float:
     """PT-C6: the largest difference in mAP, precision and recall."""
-    return max(abs(a.ap() - b.ap()), abs(a.precision() - b.precision()), abs(a.recall() - b.recall()))
+    return float(np.max([abs(a.ap() - b.ap()), abs(a.precision() - b.precision()), abs(a.recall() - b.recall())]))
 
 
 def drop_balance(before: Runs, after: Runs, v: Weights = None, s: Weights = None) -> np.ndarray:

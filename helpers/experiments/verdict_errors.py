@@ -13,8 +13,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from helpers import intervals, papers, verdicts
+from helpers import WorkbookError, intervals, papers, verdicts
 from helpers.files import load_json
+from helpers.ledger import check_record
 from helpers.places import FIGURES
 from helpers.verdicts import Range
 
@@ -80,9 +81,10 @@ def judged(found: Ends, effects: np.ndarray, ranges: Sequence[Range]) -> tuple[n
                    for sign, side in zip((-1, 1), zip(*ranges, strict=True), strict=True))  # fmt: skip
     low, high, wide_low, wide_high = (end + effects for end in found)
     known = np.isfinite(low + high + wide_low + wide_high)
-    on_end = (high - low < verdicts.POINT) & (np.minimum(abs(low - least), abs(high - most)) < verdicts.POINT)
-    inside = known & (low >= least) & (high <= most) & ~on_end
-    outside = known & ((wide_high < least) | (wide_low > most)) & ~on_end
+    point = high - low < verdicts.POINT
+    well_inside = (low > least + verdicts.POINT) & (high < most - verdicts.POINT)
+    inside = known & (low >= least) & (high <= most) & (~point | well_inside)
+    outside = known & ((wide_high < least) | (wide_low > most)) & ~point
     outside = outside.any(1)
     return (inside | np.isnan(effects)).all(1) & ~outside, outside
 
@@ -97,6 +99,13 @@ def at_ends(ranges: Sequence[Range], printed: Sequence[float | None]) -> list[np
                 out.append(np.where(np.arange(len(given)) == c, end, given))
     nearest = [_nearest(allowed, p) for allowed, p in zip(ranges, given, strict=True)]
     return [*out, np.array(nearest)] if len(given) > 1 else out
+
+
+def _one_decides(values: np.ndarray) -> np.ndarray:
+    """Where `verdicts.one_decides`, of simulated values (C, N, S, V): (N, C)."""
+    by_video = values.mean(-2)
+    squares = (by_video - by_video.mean(-1, keepdims=True)) ** 2
+    return (squares.max(-1) > verdicts.ONE_VIDEO * squares.sum(-1)).T
 
 
 def _nearest(allowed: Range, value: float) -> float:
@@ -132,8 +141,7 @@ def errors_of(claim: str, result: dict, trials: int = TRIALS) -> dict:
     defined = papers.claim(claim)["components"]
     ranges, printed = [d["range"] for d in defined], [d["printed"] for d in defined]
     values = simulated([c["noise"] for c in result["components"]], trials)
-    blind = [verdicts.one_decides(c["noise"]) for c in result["components"]]
-    found = Ends(*(np.where(blind, np.nan, end) for end in ends(values)))  # such a component is never decided
+    found = Ends(*(np.where(_one_decides(values), np.nan, end) for end in ends(values)))  # such a one is never decided
     truths = at_ends(ranges, printed)
     shares = np.array([[100 * v.mean() for v in judged(found, effects, ranges)] for effects in truths])
     given = np.array([np.nan if p is None else p for p in printed], float)
@@ -149,11 +157,39 @@ def too_often(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def error_table(folder: Path = FIGURES, trials: int = TRIALS) -> pd.DataFrame:
-    """One row for every recorded result of a measured claim that holds its noise; columns `COLUMNS`, shares in %."""
+    """One row for every recorded result of videos; columns `COLUMNS`, shares in %.
+
+    They are NaN where a component was not measured, so that nothing can be simulated. Raises WorkbookError for a
+    broken record, and where there is no result of videos at all.
+    """
     rows = []
     for path in sorted(folder.glob("*_record.json")):
-        for result in load_json(path)["results"]:
-            noise = [c.get("noise") or {} for c in result["components"]]
-            if all(noise) and all(None not in (*n["videos"], *n["runs"], n["residual"]) for n in noise):
+        content = load_json(path)
+        check_record(path.name, content)
+        for i, result in enumerate(content["results"]):
+            if not result["n_videos"]:
+                continue
+            if all(_simulable(c.get("noise"), f"{path.name}: results[{i}]", result) for c in result["components"]):
                 rows.append(errors_of(result["claim"], result, trials))
+            else:
+                known = (result["claim"], *(result[k] for k in ("data", "source", "n_videos", "n_seeds")))
+                rows.append(dict(zip(COLUMNS, (*known, len(result["components"])), strict=False)))
+    if not rows:
+        raise WorkbookError(f"{folder}: no record holds a result of videos, run the notebooks first.")
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _simulable(noise: object, where: str, result: dict) -> bool:
+    """Whether a component's noise can be simulated: it is there and without a None. WorkbookError for nonsense."""
+    if not noise:
+        return False
+    try:
+        parts = {k: np.ravel(np.array(noise[k], float)) for k in ("videos", "runs", "residual")}  # type: ignore[index]
+        sizes = [len(v) for v in parts.values()]
+        wrong = sizes != [result["n_videos"], result["n_seeds"], 1] or (parts["residual"] < 0).any()
+        wrong |= any(np.isinf(v).any() for v in parts.values())
+    except (TypeError, ValueError, KeyError):
+        wrong = True
+    if wrong:
+        raise WorkbookError(f"{where}: noise holds no value that a notebook records.")
+    return all(np.isfinite(v).all() for v in parts.values())

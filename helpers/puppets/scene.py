@@ -4,7 +4,7 @@ Everything drawn is a capsule (a thick line with round ends) or a quadrilateral,
 from far to near. The same shapes decide which joint is hidden, so ground truth needs no pixels.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 
 import numpy as np
@@ -77,6 +77,14 @@ class WorldSettings:
     def __post_init__(self):
         if not (np.shape(self.people) == (2,) and 1 <= self.people[0] <= self.people[1]):
             raise WorkbookError(f"puppets: people is (fewest, most), at least 1, got {self.people!r}.")
+        for field in fields(self):
+            value = getattr(self, field.name)
+            try:
+                good = bool((np.isfinite(value) & (np.asarray(value) >= 0)).all())
+            except TypeError:
+                good = False
+            if not good or (field.name == "bridged" and not isinstance(value, int)):
+                raise WorkbookError(f"puppets: {field.name} needs finite numbers from 0 on, got {value!r}.")
 
 
 @dataclass(frozen=True)

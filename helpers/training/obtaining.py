@@ -24,6 +24,14 @@ def weight_file(plan: Plan, data: Path = BUILD) -> Path:
     return shipped if shipped.exists() else artefacts.path_of("weights", plan.name, data)
 
 
+def standing(plan: Plan, data: Path = BUILD) -> bool:
+    """Whether the plan's weights ship, or lie below `data` and were trained in the present edition of the world."""
+    path = weight_file(plan, data)
+    if not path.exists() or path == artefacts.path_of("weights", plan.name):
+        return path.exists()
+    return weights.metadata(path).get("worlds", "1").split(", ")[-1] == str(puppets.WORLD)
+
+
 def begin(plan: Plan, data: Path = BUILD) -> nn.Module:
     """The network before its first step. WorkbookError where the weights it starts from are missing."""
     torch.manual_seed(plan.recipe.seed)
@@ -49,7 +57,7 @@ def obtain(plan: Plan, device: str = "cpu", data: Path = BUILD, report=None, aga
     What it starts from is obtained first; checkpoints stand in build/, so that a training that
     was interrupted goes on. again: train even where there is a file.
     """
-    if weight_file(plan, data).exists() and not again:
+    if standing(plan, data) and not again:
         return load(plan, data)
     if plan.start is not None:
         obtain(plan.start, device, data, report)
@@ -57,7 +65,8 @@ def obtain(plan: Plan, device: str = "cpu", data: Path = BUILD, report=None, aga
     losses = getattr(module_of(plan.network), "losses", lambda model, *parts: model(*parts))
     checkpoint = data / "checkpoints" / f"{plan.name}.pt"
     first = hashlib.sha256(artefacts.content(weight_file(plan.start, data)) if plan.start else b"").hexdigest()
-    more = {"report": report, "origin": json.dumps([weights.spelled_out(plan.configuration), first])}
+    origin = [weights.spelled_out(plan.configuration), first, puppets.WORLD]
+    more = {"report": report, "origin": json.dumps(origin)}
     log = fit(model, lambda m, step: losses(m, *_to(place, draw(step))), plan.recipe, device, checkpoint, **more)
     about: dict[str, Any] = {
         "data": plan.recipe.data,
