@@ -167,7 +167,7 @@ def test_track_then_evaluate(folders, untracked, tmp_path, method, capsys):
     out = tmp_path / "tracked"
     assert main(["track", str(untracked), "--method", method, "--out", str(out)]) == 0
     assert main(["evaluate", str(root / "gt"), str(out), "--json", str(tmp_path / "s.json")]) == 0
-    assert json.loads((tmp_path / "s.json").read_text())["MOTA"]["total"] > 80
+    assert json.loads((tmp_path / "s.json").read_text())["MOTA"]["total"] > 75
     for file in untracked.glob("*.json"):  # nothing but the ids is new
         before, after = json.loads(file.read_text()), json.loads((out / file.name).read_text())
         for a in after["annotations"]:

@@ -109,7 +109,7 @@ def test_fault_precision_and_recall_exchanged(healthy, monkeypatch):
 @power("LT-C1", "LT-C2")
 def test_control_a_detector_is_not_better_than_itself(healthy):
     same = {"FPN": healthy["FPN"], "R-FCN": healthy["FPN"]}
-    assert networks.result("LT-C1", same).verdict == networks.result("LT-C2", same).verdict == verdicts.CONTRADICTED
+    assert networks.result("LT-C1", same).verdict == networks.result("LT-C2", same).verdict == verdicts.UNDECIDED
 
 
 @power("LT-C3")
