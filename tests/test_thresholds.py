@@ -403,3 +403,41 @@ def test_result_is_measured_and_exact_where_it_is_a_property():
     measured = thresholds.result("PT-C11", sweep, Chosen(0.5, 1.0), "puppets", "network")
     assert measured.n_videos == 2 and len(measured.components) == 3
     assert all(np.allclose(c.interval, c.estimate) for c in measured.components)  # equal videos: no spread
+
+
+class Recording:
+    """A sweep that notes how it is asked; MOTA is what `mota` says of the joint threshold."""
+
+    def __init__(self, mota=lambda joint: 0.0):
+        self.asked, self.mota = [], mota
+
+    def at(self, person=0.0, joint=-np.inf, export=0.5):
+        self.asked.append((person, joint, export))
+        return Fixed(mota=self.mota(joint), recall=70.0)
+
+
+def test_a_printed_precision_asks_for_half_of_the_recall_beside_it(monkeypatch):
+    asked = []
+    monkeypatch.setattr(thresholds, "operating_curve", lambda sweep, joint=-np.inf: joint)
+    monkeypatch.setattr(thresholds, "threshold_at", lambda *call: asked.append(call) or 0.5)
+    thresholds.choose_boxes(Recording(), 0.5, 2.0)
+    assert asked == [
+        *((-np.inf, "precision", p, r / 2) for p, r in ((53.0, 77.6), (67.4, 72.1), (70.9, 69.0))),
+        *((2.0, "precision", p, r / 2) for p, r in ((83.3, 70.8), (88.1, 66.5))),
+        *((-np.inf, "recall", pytest.approx(70 - lost)) for lost in (5.5, 8.6)),
+        (2.0, "recall", pytest.approx(70 - 4.3)),
+    ]
+
+
+def test_the_best_keypoint_threshold_is_never_an_end():
+    for mota in (lambda joint: joint, lambda joint: -joint):
+        chosen = thresholds.choose_keypoints(Recording(mota), Chosen(0.5, 1.0), (0.1, 0.2, 0.3, 0.4))
+        assert chosen.keypoints[0] == 0.1 and chosen.keypoints[2] == 0.4 and chosen.keypoints[1] in (0.2, 0.3)
+
+
+def test_detect_and_tracks_steps_are_without_low_scored_joints_and_protrackers_with_them():
+    chosen = Chosen(0.5, 1.5, (0.1, 0.2, 0.3), (0.6, 0.7))
+    for claim, joint, boxes in (("DT-C1", 1.5, chosen.dt_precise), ("PT-C4", -np.inf, chosen.pt_precise)):
+        sweep = Recording()
+        thresholds.MEASURES[claim](sweep, chosen, None, None)
+        assert sorted(sweep.asked) == sorted([(0.0, joint, 0.5), (0.5, joint, 0.5), *((b, joint, 0.0) for b in boxes)])

@@ -126,6 +126,20 @@ def records(tmp_path):
     return tmp_path
 
 
+def test_the_worst_truth_counts_not_the_mean(records, monkeypatch):
+    """Of several truths at ends the one that errs most is reported."""
+    wrong = iter([(0.01, 0.02), (0.09, 0.0)] + [(0.0, 0.0)] * 20)
+
+    def judge(found, effects, ranges):
+        holds, contradicted = next(wrong)
+        return np.arange(100) < 100 * holds, np.arange(100) < 100 * contradicted
+
+    monkeypatch.setattr(verdict_errors, "judged", judge)
+    monkeypatch.setattr(verdict_errors, "at_ends", lambda ranges, printed: [np.zeros(1)] * 2)
+    row = verdict_errors.error_table(records, 100).iloc[0]
+    assert row["holds at an end"] == pytest.approx(9) and row["contradicted at an end"] == pytest.approx(2)
+
+
 def test_the_table_has_the_results_that_hold_their_noise(records):
     row, *without = verdict_errors.error_table(records, 200).to_dict("records")
     assert [r["data"] for r in without] == ["none", "unknown"] and all(np.isnan(r["power"]) for r in without)
