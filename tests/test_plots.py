@@ -63,8 +63,8 @@ def test_drawing_leaves_the_image_alone_and_enlarges():
 
 
 def test_colours_differ_between_tracks_and_groups():
-    assert len({plots.track_colour(i) for i in range(16)}) == 16
-    assert plots.track_colour(0) == plots.track_colour(16) != plots.track_colour(-1)
+    assert len({plots.track_colour(i) for i in range(12)}) == 12
+    assert plots.track_colour(0) == plots.track_colour(12) != plots.track_colour(-1)
     assert set(plots.GROUP_COLOURS) == set(GROUPS) and len(set(plots.GROUP_COLOURS.values())) == 7
 
 
@@ -159,3 +159,29 @@ def test_a_stick_figure_stands_upright_and_leaves_out_what_is_absent(names):
     assert len(limbs) == 2 * sum(INDEX["nose"] not in limb for limb in LIMBS)
     assert len(dots) == 28 and len(axis.texts) == (14 if names else 0)
     assert not any("nose" in text.get_text() for text in axis.texts)
+
+
+#: How colours look without red, green or blue cones, on linear RGB (Machado, Oliveira, Fernandes 2009, severity 1).
+VISION = {
+    "all": np.eye(3),
+    "no red": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "no green": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    "no blue": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+}
+
+
+def lab(colours, vision):
+    """CIELAB of hex codes as somebody sees them (sRGB, D65)."""
+    rgb = np.array([to_rgb(c) for c in colours])
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    to_xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+    xyz = np.clip(linear @ np.array(vision).T, 0, 1) @ to_xyz.T / (0.9505, 1, 1.089)
+    f = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
+    return np.stack([116 * f[:, 1] - 16, 500 * (f[:, 0] - f[:, 1]), 200 * (f[:, 1] - f[:, 2])], -1)
+
+
+@pytest.mark.parametrize("vision", VISION)
+def test_ids_are_told_apart_by_colour_blind_eyes(vision):
+    seen = lab(plots.TRACK_COLOURS, VISION[vision])
+    apart = np.linalg.norm(seen[:, None] - seen[None], axis=-1)[np.triu_indices(len(seen), 1)]
+    assert apart.min() > 15  # about 2.3 is just noticeable; the colours before these came as near as 2.9

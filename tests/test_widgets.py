@@ -1,48 +1,81 @@
-"""Sliders: moved from Python they change the picture, and they leave no figure open."""
+"""The common base and the sliders, driven from Python; tests/browser tries them under the mouse."""
+
+import base64
+import json
+import re
 
 import cv2
 import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
 
 from helpers import WorkbookError
 from helpers.notebook import widgets
+from helpers.notebook.widgets import base
 
 matplotlib.use("Agg")
 
 
+def flat(t):
+    return np.full((4, 4, 3), 40 * t, np.uint8)
+
+
+def shown(widget):
+    """The data of every output that a widget leaves in a notebook."""
+    shell, seen = InteractiveShell.instance(), []
+    publish, shell.display_pub.publish = shell.display_pub.publish, lambda data, **more: seen.append((data, more))
+    try:
+        widget._ipython_display_()
+    finally:
+        shell.display_pub.publish = publish
+    return seen
+
+
 def test_a_moved_slider_changes_the_picture():
     seen = []
-    w = widgets.scrub(lambda t: seen.append(t) or np.full((4, 4, 3), 40 * t, np.uint8), 5, start=1)
-    before = w.picture.value
-    assert w.move(frame=3) != before and seen == [1, 3] and w.sliders["frame"].max == 4
+    w = widgets.scrub(lambda t: seen.append(t) or flat(t), 5, start=1)
+    before = w.picture()
+    assert w.move(frame=3)["picture"].startswith("data:image/jpeg;base64,") and w.picture() != before and seen == [1, 3]
+    w.move(frame=1)
+    assert w.picture() == before and seen == [1, 3], "a picture is drawn once and kept"
 
 
-def test_nothing_to_draw_is_said_in_a_sentence():
-    with pytest.raises(WorkbookError, match="scrub: n 0 leaves no frame to draw, it must be at least 1."):
-        widgets.scrub(lambda t: None, 0)
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (lambda: widgets.scrub(flat, 0), "scrub: n 0 leaves no frame to draw, it must be at least 1."),
+        (lambda: widgets.Sliders(flat), "sliders: no range is given"),
+        (lambda: widgets.Sliders(flat, t=(0, 4, 1, 5)), "slider t: 5 is not between 0 and 4"),
+        (lambda: widgets.Sliders(flat, t=(0, 4, 0, 2)), "step 0 is not > 0"),
+        (lambda: widgets.scrub(flat, 5).move(frame=5), "slider frame: 5 is not between 0 and 4."),
+    ],
+)
+def test_what_makes_no_sense_is_said_in_a_sentence(make, message):
+    with pytest.raises(WorkbookError, match=re.escape(message)):
+        make()
 
 
 def test_several_sliders_of_both_kinds():
     def draw(threshold, step):
+        assert type(threshold) is float and type(step) is int
         figure, axis = plt.subplots()
         axis.plot([threshold, step])
         return figure
 
     w = widgets.Sliders(draw, threshold=(0.0, 1.0, 0.05, 0.5), step=(0, 3, 1, 0))
     assert w.move(threshold=0.8) != w.move(step=2) and plt.get_fignums() == []
-    with pytest.raises(KeyError):
+    assert w.move(threshold=1) and w.view == {"threshold": 1, "step": 2}, "a browser says 1 where 1.0 is meant"
+    with pytest.raises(KeyError, match="other: a view of this widget holds threshold, step"):
         w.move(other=1)
 
 
-def test_a_slider_moved_by_hand_redraws_too_and_to_the_same_bytes():
-    w = widgets.scrub(lambda t: np.full((4, 4, 3), 40 * t, np.uint8), 5)
-    first = w.picture.value
-    w.sliders["frame"].value = 2
-    assert w.picture.value != first
-    w.sliders["frame"].value = 0
-    assert w.picture.value == first
+def test_a_view_that_the_browser_sets_is_answered_once_and_by_its_number():
+    calls = []
+    w = widgets.scrub(lambda t: calls.append(t) or flat(t), 5)
+    w.set_state({"view": {"frame": 2}, "asked": 7})
+    assert w.answer["picture"] == base.address(flat(2), "jpeg", 90) and w.answered == 7 and calls == [0, 2]
 
 
 def test_png_keeps_the_colours_of_an_image_and_is_the_same_for_the_same_figure():
@@ -57,34 +90,136 @@ def test_png_keeps_the_colours_of_an_image_and_is_the_same_for_the_same_figure()
         return figure
 
     assert widgets.png(figure()) == widgets.png(figure()) and plt.get_fignums() == []
+    pixels = base.pixels(figure())
+    assert pixels.dtype == np.uint8 and (pixels[0, 0] == 255).all() and plt.get_fignums() == []
 
 
-def test_whole_ranges_give_whole_numbers():
-    w = widgets.Sliders(lambda a, b: np.zeros((2, 2, 3), np.uint8), a=(0, 4, 1, 2), b=(0.0, 1.0, 0.1, 0.5))
-    assert type(w.sliders["a"].value) is int and type(w.sliders["b"].value) is float
-    assert [s.description for s in w.children[:2]] == ["a", "b"] and w.children[2] is w.picture
-    mixed = widgets.Sliders(lambda a: np.zeros((2, 2, 3), np.uint8), a=(0, 4, 0.5, 2))
-    mixed.move(a=1.5)
-    assert mixed.sliders["a"].value == 1.5, "one number that is not whole makes a slider of fractions"
+@pytest.mark.parametrize("kind", ["webp", "jpeg", "png"])
+def test_an_address_holds_the_picture(kind):
+    image = np.full((16, 24, 3), (200, 100, 20), np.uint8)
+    head, data = base.address(image, kind, *[95] * (kind != "png")).split(",")
+    read = cv2.imdecode(np.frombuffer(base64.b64decode(data), np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+    assert head == f"data:image/{kind};base64" and np.abs(read.astype(int) - image).max() < 12
 
 
 def test_a_check_moves_each_slider_there_and_back(capsys):
     w = widgets.Sliders(lambda a, b: np.full((2, 2, 3), 10 * a + b, np.uint8), a=(0, 4, 1, 2), b=(0, 4, 1, 1))
     w.check(a=0, b=4)
-    assert (w.sliders["a"].value, w.sliders["b"].value) == (2, 1), "they stand where they started"
-    assert capsys.readouterr().out == "the sliders move the picture, and back\n"
+    assert w.view == {"a": 2, "b": 1}, "they stand where they started"
+    assert capsys.readouterr().out == "the widget's picture moves, and back\n"
     with pytest.raises(AssertionError, match="a = 2 shows the same picture"):
         w.check(a=2)
     with pytest.raises(KeyError):
         w.check(c=1)
 
 
+class Drifting(base.Live):
+    kind = "sliders"
+
+    def __init__(self):
+        self.drawn = 0
+        super().__init__("drifting", {"sliders": []}, {"t": 0})
+
+    def draw(self, view):
+        self.drawn += 1
+        return np.full((2, 2, 3), self.drawn, np.uint8)
+
+
 def test_a_picture_that_does_not_come_back_fails_the_check():
-    drawn = []
+    with pytest.raises(AssertionError, match="t back at 0"):
+        Drifting().check(t=3)
 
-    def draw(t):
-        drawn.append(t)
-        return np.full((2, 2, 3), len(drawn), np.uint8)
 
-    with pytest.raises(AssertionError, match="frame back at 0"):
-        widgets.scrub(draw, 5).check(frame=3)
+def failing(t):
+    if t == 3:
+        raise ValueError("three <b>cannot</b> be drawn")
+    return flat(t)
+
+
+def test_a_callback_that_raises_is_shown_and_goes_with_the_next_good_view():
+    w = widgets.scrub(failing, 5)
+    before = w.answer
+    w.set_state({"view": {"frame": 3}, "asked": 1})
+    assert w.fault == "ValueError: three <b>cannot</b> be drawn" and w.answer == before and w.answered == 1
+    w.set_state({"view": {"frame": 2}, "asked": 2})
+    assert w.fault == "" and w.answer != before
+    with pytest.raises(ValueError, match="three"):
+        w.move(frame=3)
+    assert w.move(frame=1) and w.fault == ""
+
+
+@pytest.mark.parametrize("wrong", [{}, {"frame": "a"}, {"frame": None}, {"other": 2}, {"frame": 99}])
+def test_a_view_that_makes_no_sense_is_a_fault_and_no_traceback(wrong):
+    w = widgets.scrub(flat, 5)
+    w.set_state({"view": wrong, "asked": 1})
+    assert w.fault and w.answered == 1
+
+
+# --- what is stored in a notebook -----------------------------------------------------------------------------
+
+
+def test_a_notebook_keeps_pictures_and_a_form_without_kernel_in_the_same_bytes():
+    def widget():
+        return widgets.Sliders(lambda a: flat(a), a=(0, 4, 1, 2), title="Squares <&>")
+
+    first, second = shown(widget()), shown(widget())
+    (strip, strip_more), (form, _), (live, _) = first
+    assert base64_png(strip["image/png"]).shape == (4, 3 * 4 + 2 * 6, 3)
+    assert strip_more["metadata"] == {"image/png": {"alt": "Squares <&>"}}
+    assert (
+        "Squares &lt;&amp;&gt;: run the cell" in form["text/html"]
+        and "application/vnd.jupyter.widget-view+json" in live
+    )
+    assert [data for data, _ in first[:2]] == [data for data, _ in second[:2]]
+    assert not re.search(r"0x[0-9a-f]{6}", json.dumps([data["text/plain"] for data, _ in first]))
+
+
+def base64_png(data):
+    data = base64.b64decode(data) if isinstance(data, str) else data
+    return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+
+
+class Kept(base.Live):
+    """A widget that can be used without a kernel."""
+
+    kind = "sliders"
+
+    def draw(self, view):
+        return flat(view["t"])
+
+
+def test_a_form_that_is_too_large_leaves_its_pictures_only(monkeypatch):
+    w = Kept("Kept </script>", {"sliders": [], "text": "</script><b>"}, {"t": 1})
+    assert "</script><b>" not in w.without_kernel() and w.without_kernel().count("</script>") == 1
+    assert 'startStored("' in w.without_kernel() and "render, {" in w.without_kernel()
+    monkeypatch.setattr(base, "STORED_LIMIT", 100)
+    assert "render, {" not in w.without_kernel() and ", null);" in w.without_kernel()
+    assert len(w.without_kernel()) < 30_000
+
+
+def test_what_json_cannot_say_is_none_and_what_nobody_can_say_is_refused():
+    value = {"a": np.array([1.234, np.nan]), 2: (np.int64(3), np.float32(0.5), True, None, -np.inf), "s": "x"}
+    assert base.plain(value) == {"a": [1.23, None], "2": [3, 0.5, True, None, None], "s": "x"}
+    assert isinstance(base.plain(np.array([True]))[0], bool) and base.plain(2.0) == 2
+    with pytest.raises(TypeError, match="a widget cannot hold set"):
+        base.plain({"a": {1}})
+
+
+def test_an_absent_joint_and_one_without_a_place_are_none():
+    xy = np.arange(12.0).reshape(1, 6, 2)
+    xy[0, 1] = np.nan
+    present = np.array([[True, True, True, False, True, True]])
+    assert base.poses(xy, present) == [[0, 1, None, None, 4, 5, None, None, 8, 9, 10, 11]]
+    assert base.poses(np.zeros((0, 6, 2)), np.zeros((0, 6), bool)) == []
+
+
+@pytest.mark.parametrize("name", sorted(p.stem for p in base.SCRIPTS.glob("*.js") if p.stem != "base"))
+def test_a_script_is_one_module_that_loads_nothing(name):
+    text = base.script(name)
+    assert not re.search(r"^\s*import\b", text, re.M) and "import(" not in text and "http" not in text
+    assert text.count("export ") == text.count("\nexport ") == 2 and "export default { render };" in text
+    imported = re.findall(r'^import \{([^}]*)\} from "\./base\.js";', (base.SCRIPTS / f"{name}.js").read_text(), re.M)
+    given = set(
+        re.findall(r"^export (?:async )?(?:function|const|class) (\w+)", (base.SCRIPTS / "base.js").read_text(), re.M)
+    )
+    assert {n.strip() for part in imported for n in part.split(",") if n.strip()} <= given

@@ -28,13 +28,21 @@ GROUP_COLOURS = dict(
     zip(GROUPS, ("#4477aa", "#66ccee", "#228833", "#ccbb44", "#ee6677", "#aa3377", "#000000"), strict=True)
 )
 
-_TRACK_CODES = """e6194b 3cb44b ffe119 4363d8 f58231 911eb4 46f0f0 f032e6
-                  bcf60c 7f7fff 008080 c2185b 9a6324 b8860b 800000 2f4f4f"""
-_TRACKS = [to_rgb("#" + code) for code in _TRACK_CODES.split()]
+#: Colours of track ids: seven of Okabe and Ito and five as far from them and one another, also to colour-blind eyes.
+TRACK_COLOURS = (
+    "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00",
+    "#f0e442", "#7000d0", "#00ffa0", "#a00000", "#a070ff", "#704070",
+)  # fmt: skip
+_TRACKS = [to_rgb(code) for code in TRACK_COLOURS]
 
 _RIM = (25, 25, 25)
 
 _GROUP_OF = {joint: group for group, joints in GROUPS.items() for joint in joints}
+
+
+def joint_colour(name: str) -> str:
+    """Colour code of a joint: that of its group."""
+    return GROUP_COLOURS[_GROUP_OF[name]]
 
 
 def style() -> None:
@@ -80,7 +88,7 @@ def draw_people(
                 if people.present[i, a] and people.present[i, b]:
                     cv2.line(out, points[a], points[b], rim or person, width, cv2.LINE_AA)
             for j in np.flatnonzero(people.present[i]):
-                joint = person if colour_by == "track" else _rgb(to_rgb(GROUP_COLOURS[_GROUP_OF[JOINTS[j]]]))
+                joint = person if colour_by == "track" else _rgb(to_rgb(joint_colour(JOINTS[j])))
                 cv2.circle(out, points[j], width, rim or joint, -1, cv2.LINE_AA)
         if boxes and np.isfinite(people.box[i]).all():
             x1, y1, x2, y2 = np.rint(people.box[i] * scale).astype(int).tolist()
@@ -119,7 +127,7 @@ def stick_figure(axis: Axes, xy: np.ndarray, present: np.ndarray, names: bool = 
         if present[a] and present[b]:
             axis.plot(*xy[[a, b]].T, color=".75", lw=2, zorder=1)
     for j in np.flatnonzero(present):
-        axis.plot(*xy[j], "o", color=GROUP_COLOURS[_GROUP_OF[JOINTS[j]]], ms=8, zorder=2)
+        axis.plot(*xy[j], "o", color=joint_colour(JOINTS[j]), ms=8, zorder=2)
         if names:
             left = JOINTS[j].startswith("right")  # the person's right is on our left
             axis.annotate(

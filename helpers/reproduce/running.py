@@ -193,6 +193,9 @@ def with_parameters(content: nbformat.NotebookNode, parameters: dict) -> nbforma
     return parameterize_notebook(notebook, parameters)
 
 
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
 def canonical(notebook: nbformat.NotebookNode) -> None:
     """Take out of a notebook what differs from run to run: widget ids, kernel details, timings."""
     notebook.metadata = nbformat.from_dict(
@@ -203,8 +206,9 @@ def canonical(notebook: nbformat.NotebookNode) -> None:
     )
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
-        for output in cell.get("outputs", ()):
-            output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
+        # A live widget stands behind its stored forms and is nothing without a kernel.
+        if "outputs" in cell:
+            cell.outputs = [o for o in cell.outputs if WIDGET not in o.get("data", {})]
 
 
 def _store(notebook: nbformat.NotebookNode, path: Path) -> None:

@@ -1,0 +1,9 @@
+"""Widgets that a reader moves, drags and plays; each also a static picture, and drivable from Python.
+
+Sliders where a number is all that is moved; players, editors and tables where people, joints and pairs are.
+"""
+
+from helpers.notebook.widgets.base import Live, png
+from helpers.notebook.widgets.sliders import Sliders, scrub
+
+__all__ = ["Live", "Sliders", "png", "scrub"]
