@@ -578,7 +578,15 @@ def started(book):
         f"book = reproduce.Workbook(pathlib.Path({str(book.root)!r})); reproduce.Workbook = lambda: book; "
         "sys.exit(__main__.main(['reproduce', '--update']))"
     )
-    return subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    pipes = {"stderr": subprocess.PIPE, "stdout": subprocess.DEVNULL}
+    # A shell's job in the background, as some CI runs the tests, has its children ignore Ctrl-C.
+    heard = {"preexec_fn": _hear_signals} if os.name == "posix" else {}
+    return subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, **pipes, **heard)
+
+
+def _hear_signals():
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        signal.signal(getattr(signal, name), signal.SIG_DFL)
 
 
 def gone(pid):

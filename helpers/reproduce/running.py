@@ -145,9 +145,8 @@ async def _execute(task: Task, staging: Path) -> nbformat.NotebookNode:
         extra_arguments=_QUIET,
         resources={"metadata": {"path": str(task.notebook.path.parent)}},
     )
-    # the Python that runs the driver, whichever lie on Jupyter's path
-    client.create_kernel_manager().kernel_spec_manager.kernel_dirs = []
-    name = task.notebook.path.name
+    name, sockets = task.notebook.path.name, tempfile.TemporaryDirectory(prefix="kernel")
+    _prepare(client.create_kernel_manager(), Path(sockets.name))
     try:
         _live.add(client)
         with_driver = {"preexec_fn": _die_with_driver} if _LIBC else {}
@@ -166,9 +165,17 @@ async def _execute(task: Task, staging: Path) -> nbformat.NotebookNode:
         raise WorkbookError(f"{name}: its kernel does not start ({str(error).rstrip('.')}).") from None
     finally:
         _live.discard(client)
+        sockets.cleanup()
         atexit.unregister(client._cleanup_kernel)  # which nbclient leaves there where a kernel does not start
     canonical(notebook)
     return notebook
+
+
+def _prepare(manager: Any, sockets: Path) -> None:
+    """A kernel of the Python that runs the driver, whichever lie on Jupyter's path, behind sockets of its own."""
+    manager.kernel_spec_manager.kernel_dirs = []
+    if os.name == "posix":  # a free port may be another kernel's before this one has bound it
+        manager.transport, manager.ip = "ipc", str(sockets / "socket")
 
 
 def _environment(out: Path, staging: Path) -> dict[str, str]:
