@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import socket
+import statistics
 import subprocess
 import sys
 import time
@@ -139,6 +140,12 @@ class Notebook:
     def numbers(self, label: str) -> dict:
         """What a widget shows and how long it took: view, answer, redraw and round trip times in milliseconds."""
         return self.page.evaluate(_STATE, label)
+
+    def times(self, label: str) -> str:
+        """Median times of a widget in words."""
+        seen = self.numbers(label)
+        parts = [(name, seen[key]) for name, key in (("redraw", "redraw"), ("round trip", "trip")) if seen[key]]
+        return ", ".join(f"{name} {statistics.median(t):.1f} ms (median of {len(t)})" for name, t in parts)
 
     def pixels(self, locator) -> bytes:
         """PNG of a part of the page."""

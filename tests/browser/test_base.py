@@ -56,3 +56,69 @@ def test_the_live_widget_hides_its_stored_forms(notebook):
     notebook.page.wait_for_timeout(500)
     outputs = notebook.page.locator(".jp-OutputArea-child").locator("visible=true")
     assert outputs.count() == 1 and "run the cell" not in outputs.first.inner_text()
+
+
+KEPT = """
+class Kept(Sliders):
+    stored = True
+
+Kept(draw, a=(0, 8, 1, 2), b=(0.0, 1.0, 0.5, 0.5), title="kept")
+"""
+
+
+@pytest.fixture(scope="module")
+def saved(open_notebook):
+    """A notebook with two widgets that was run and saved, as the kernel is about to go."""
+    notebook = open_notebook([SLIDERS, "s", KEPT], name="saved.ipynb")
+    notebook.page.wait_for_timeout(500)
+    notebook.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+    notebook.page.wait_for_function("() => !window.jupyterapp.shell.currentWidget.context.model.dirty")
+    return notebook
+
+
+def test_a_notebook_that_is_opened_again_shows_stored_forms_instead_of_errors(saved, open_notebook):
+    again = open_notebook(saved.path, run=False, name="again.ipynb")
+    form = again.page.locator('.workbook[aria-label="kept"]').locator("visible=true")
+    form.wait_for(timeout=20_000)
+    again.page.wait_for_timeout(1500)
+    text = again.page.locator(".jp-NotebookPanel").inner_text()
+    assert "Error displaying widget" not in text and "Loading widget" not in text
+    pictures = again.page.locator(".jp-OutputArea img").locator("visible=true")
+    assert pictures.count() == 2  # the strip of the first, and the picture of the second's form
+    form.locator("input").first.press("ArrowRight")
+    form.get_by_text("These numbers come from Python").wait_for()
+
+
+def test_an_untrusted_notebook_shows_its_pictures(saved, open_notebook):
+    """A clone is not trusted: no script runs, and no picture inside HTML is shown."""
+    text = saved.path.read_text().replace(
+        "nine cannot be drawn", "9 cannot be drawn"
+    )  # its signature is of other bytes
+    (saved.path.parent / "from_elsewhere").mkdir(exist_ok=True)
+    path = saved.path.parent / "from_elsewhere" / "clone.ipynb"
+    path.write_text(text)
+    clone = open_notebook(path, run=False, name="clone.ipynb")
+    clone.page.locator(".jp-OutputArea img").first.wait_for()
+    assert clone.page.locator(".jp-OutputArea img").locator("visible=true").count() == 2
+    assert clone.page.locator(".workbook").count() == 0
+    assert clone.page.get_by_text("kept: run the cell in JupyterLab to use it.").count() == 1
+
+
+def test_a_kernel_that_is_gone_is_said(saved):
+    widget = saved.widget("Sliders: a, b")
+    saved.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+    saved.page.wait_for_timeout(500)
+    widget.locator("input").first.press("ArrowRight")
+    widget.get_by_text("No answer from the kernel yet.").wait_for(timeout=10_000)
+    assert widget.locator("output").first.inner_text() == "4", "the slider moves nevertheless"
+
+
+def test_redraws_and_round_trips_are_printed(notebook, capsys):
+    widget = notebook.widget("Sliders: a, b")
+    for _ in range(10):
+        widget.locator("input").nth(1).press("ArrowLeft")
+        notebook.page.wait_for_timeout(60)
+    times = notebook.numbers("Sliders: a, b")
+    with capsys.disabled():
+        print("\nsliders:", notebook.times("Sliders: a, b"))
+    assert len(times["trip"]) >= 3 and len(times["redraw"]) >= 10
