@@ -223,3 +223,14 @@ def test_a_script_is_one_module_that_loads_nothing(name):
         re.findall(r"^export (?:async )?(?:function|const|class) (\w+)", (base.SCRIPTS / "base.js").read_text(), re.M)
     )
     assert {n.strip() for part in imported for n in part.split(",") if n.strip()} <= given
+
+
+def test_pictures_of_a_strip_stand_beside_one_another_and_wrap_where_they_are_wide():
+    a, b = np.zeros((4, 400, 3), np.uint8), np.full((6, 500, 3), 9, np.uint8)
+    strip = base.side_by_side([a, b, a])
+    assert (
+        strip.shape == (6 + 6 + 4, 400 + 6 + 500, 3) and (strip[:4, :400] == 0).all() and (strip[:6, 406:] == 9).all()
+    )
+    assert (strip[4:12, :400] == 255).all() and (strip[12:, :400] == 0).all() and (strip[12:, 400:] == 255).all()
+    wide = np.zeros((2, 1200, 3), np.uint8)
+    assert base.side_by_side([wide, wide]).shape == (10, 1200, 3) and base.side_by_side([a]).shape == a.shape

@@ -34,7 +34,7 @@ SCRIPTS = Path(__file__).parent / "js"
 STORED_LIMIT = 1_400_000
 
 
-def png(picture, dpi: int = 80) -> bytes:
+def png(picture, dpi: int = 100) -> bytes:
     """PNG bytes of a Figure (which is closed) or of an uint8 H×W×3 RGB image."""
     if isinstance(picture, np.ndarray):
         return _encoded(picture, ".png")
@@ -63,12 +63,27 @@ def _encoded(image: np.ndarray, suffix: str, setting: Iterable[int] = ()) -> byt
     return cv2.imencode(suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR), list(setting))[1].tobytes()
 
 
-def side_by_side(images: Iterable[np.ndarray], gap: int = 6) -> np.ndarray:
-    """Images of one row, white between and below the smaller ones."""
-    images = list(images)
-    height = max(len(image) for image in images)
-    fill = [np.pad(i, ((0, height - len(i)), (0, gap), (0, 0)), constant_values=255) for i in images]
-    return np.concatenate(fill, axis=1)[:, :-gap]
+def side_by_side(images: Iterable[np.ndarray], widest: int = 1000, gap: int = 6) -> np.ndarray:
+    """Images (H×W×3 uint8 each) in rows no wider than `widest` pixels where more than one would be, white between."""
+    rows: list[list[np.ndarray]] = [[]]
+    for image in images:
+        if rows[-1] and sum(i.shape[1] + gap for i in rows[-1]) + image.shape[1] > widest:
+            rows.append([])
+        rows[-1].append(image)
+    whole = [_joined(row, 1, gap) for row in rows]
+    return _joined(whole, 0, gap)
+
+
+def _joined(images: list[np.ndarray], axis: int, gap: int) -> np.ndarray:
+    """Images behind one another along an axis, filled with white along the other."""
+    size = max(image.shape[1 - axis] for image in images)
+    parts = []
+    for image in images:
+        fill = [(0, 0), (0, 0), (0, 0)]
+        fill[axis], fill[1 - axis] = (0, gap), (0, size - image.shape[1 - axis])
+        parts.append(np.pad(image, fill, constant_values=255))
+    joined = np.concatenate(parts, axis=axis)
+    return joined[:-gap] if axis == 0 else joined[:, :-gap]
 
 
 def plain(value: Any, digits: int = 2) -> Any:
