@@ -9,6 +9,7 @@ import nbformat
 import pytest
 
 from helpers import WorkbookError, ledger, papers, parameters, places, reproduce
+from helpers.notebook import widgets
 from tests import notebook_code, prose
 
 PATHS = reproduce.all_notebooks()
@@ -223,10 +224,10 @@ def test_lines_of_code_are_readable(path):
 
 
 @every
-def test_sliders_are_moved_there_and_back(path):
+def test_widgets_are_moved_there_and_back(path):
     """After a run they stand where they started (`check` sees to that), and nothing else moves them."""
     source = "\n".join(c.source for c in code(path))
-    made = re.findall(r"^(\w+) = (?:Sliders|scrub)\(", source, re.M)
+    made = re.findall(rf"^(\w+) = (?:{'|'.join(widgets.__all__)})\(", source, re.M)
     assert made and all(f"{name}.check(" in source for name in made) and ".move(" not in source
 
 

@@ -148,6 +148,8 @@ class Live(anywidget.AnyWidget):
     kind = ""
     #: Whether it can be used without a kernel; if not, only its pictures are stored.
     stored = True
+    #: Digits behind the point that numbers of scene, view and answer keep on their way to the browser.
+    digits = 2
     title = traitlets.Unicode().tag(sync=True)
     scene = traitlets.Dict().tag(sync=True)
     view = traitlets.Dict().tag(sync=True)
@@ -160,8 +162,8 @@ class Live(anywidget.AnyWidget):
     def __init__(self, title: str, scene: dict, view: dict):
         self._esm, self._css = script(self.kind), styles()
         self._error: Exception | None = None
-        super().__init__(title=title, scene=plain(scene | {"look": look()}), view=plain(view))
-        self.answer = plain(self.answers(self.view))
+        super().__init__(title=title, scene=plain(scene | {"look": look()}, self.digits), view=plain(view, self.digits))
+        self.answer = plain(self.answers(self.view), self.digits)
         self.observe(self._moved, ["view", "asked"])
 
     # what a kind of widget says of itself
@@ -194,7 +196,7 @@ class Live(anywidget.AnyWidget):
         if unknown:
             raise KeyError(f"{unknown[0]}: a view of this widget holds {', '.join(self.view)}")
         self._error = None
-        self.view = plain(self.checked({**self.view, **changes}))
+        self.view = plain(self.checked({**self.view, **changes}), self.digits)
         if self._error:
             raise self._error
         return self.answer
@@ -219,7 +221,7 @@ class Live(anywidget.AnyWidget):
         with self.hold_sync():
             try:
                 self._error = None
-                self.answer = plain(self.answers(self.checked(self.view)))
+                self.answer = plain(self.answers(self.checked(self.view)), self.digits)
                 self.fault = ""
             except Exception as error:
                 self._error = error

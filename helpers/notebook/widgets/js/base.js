@@ -152,6 +152,26 @@ export function canvas(parent, { ratio, label, most = 960, cursor = "default" })
   return { node, begin, at };
 }
 
+/**
+ * Parts of a canvas that stay as they are while others move: part(begun, name, key, paint) draws what paint(context)
+ * drew for the same key, size and screen, and paints anew only for another.
+ */
+export function layers() {
+  const known = new Map();
+  return ({ context, width, height }, name, key, paint) => {
+    const dense = context.getTransform().a, full = `${key}|${width}|${height}|${dense}`;
+    if (known.get(name)?.full !== full) {
+      const node = element("canvas", { width: Math.max(1, Math.round(width * dense)), height: Math.max(1, Math.round(height * dense)) });
+      const own = node.getContext("2d");
+      own.setTransform(dense, 0, 0, dense, 0, 0);
+      own.font = context.font;
+      paint(own);
+      known.set(name, { full, node });
+    }
+    context.drawImage(known.get(name).node, 0, 0, width, height);
+  };
+}
+
 /** Follow the pointer on a canvas: down, moved while down, up, over (without a button) and out, in CSS pixels. */
 export function pointer(surface, { down, drag, up, over, out }) {
   let held = false;
