@@ -20,6 +20,7 @@ from helpers.detections import predicting
 from helpers.detections.simulated import simulate_detections
 from helpers.experiments import runs
 from helpers.nets import registry
+from helpers.notebook import widgets
 from helpers.people import Video, people
 from helpers.tracking import on_files, track
 from helpers.training import Plan, obtain, weight_file
@@ -32,7 +33,7 @@ RECIPES = dict(
 
 
 def test_recipes_are_short():
-    assert sorted(RECIPES) == ["claim", "data set", "network", "notebook", "tracker"]
+    assert sorted(RECIPES) == ["claim", "data set", "network", "notebook", "tracker", "widget"]
     assert all(len(text.strip().splitlines()) <= 15 for text in RECIPES.values())
 
 
@@ -250,3 +251,56 @@ def test_every_planted_fault_still_stands_where_it_was():
     rooms = {path.name for path in Path("helpers").iterdir() if path.is_dir() and path.name != "__pycache__"}
     assert len(planted) >= 60 and rooms | {"helpers"} == {mutants.room(row) for row in planted}
     assert all(Path(test).is_file() for row in planted for test in row["tests"])
+
+
+# --- a widget -------------------------------------------------------------------------------------
+
+COUNTER = """import { button, stage } from "./base.js";
+
+export function render({ model, el }) {
+  const more = button("0", "count", () => frame.change({ count: frame.view().count + 1 }));
+  const frame = stage(model, el, { label: model.get("title"), draw: view => { more.textContent = view.count; } });
+  frame.body.append(more);
+  return frame.close;
+}
+export default { render };
+"""
+
+
+class Counter(widgets.Live):
+    """A toy: counts, and Python doubles."""
+
+    kind = "counter"
+
+    def __init__(self):
+        super().__init__("a counter", {}, {"count": 0})
+
+    def checked(self, view):
+        if not isinstance(view["count"], int):
+            raise WorkbookError(f"count: {view['count']} is not a whole number.")
+        return view
+
+    def answers(self, view):
+        return {"twice": 2 * view["count"]}
+
+    def draw(self, view):
+        return np.full((8, 8, 3), view["count"], np.uint8)
+
+
+@pytest.fixture
+def counter(monkeypatch, tmp_path):
+    scripts = shutil.copytree(widgets.base.SCRIPTS, tmp_path / "js")
+    (scripts / "counter.js").write_text(COUNTER, encoding="utf-8")
+    monkeypatch.setattr(widgets.base, "SCRIPTS", scripts)
+    widgets.base.script.cache_clear()
+    yield Counter()
+    widgets.base.script.cache_clear()
+
+
+def test_a_toy_widget_by_the_recipe(counter, capsys):
+    counter.check(count=2)
+    assert counter.move(count=3) == {"twice": 6} and counter.view == {"count": 3}
+    assert "export function render" in counter._esm and 'from "./base.js"' not in counter._esm
+    assert '"count":3' in counter.without_kernel() and "twice" in counter.without_kernel()
+    with pytest.raises(WorkbookError, match="count: 1.5 is not a whole number"):
+        counter.move(count=1.5)

@@ -37,8 +37,9 @@ def browser():
 
 @pytest.fixture(scope="session")
 def lab(browser, tmp_path_factory):
-    """(address, folder): a JupyterLab on an empty folder; what is put there can be opened."""
+    """(address, folder): a JupyterLab on a folder with nothing but the helpers; what is put there can be opened."""
     folder, home = tmp_path_factory.mktemp("lab"), tmp_path_factory.mktemp("home")
+    (folder / "helpers").symlink_to(ROOT / "helpers", target_is_directory=True)  # where notebooks look for it
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
