@@ -71,6 +71,23 @@ def test_several_sliders_of_both_kinds():
         w.move(other=1)
 
 
+def test_one_number_that_is_not_whole_makes_a_slider_of_fractions():
+    seen = []
+    w = widgets.Sliders(lambda a: seen.append(a) or flat(1), a=(0, 4, 0.5, 2))
+    w.move(a=1.5)
+    assert seen == [2.0, 1.5] and w.view == {"a": 1.5}
+
+
+def test_a_strip_shows_the_positions_that_it_names_and_else_both_ends_and_the_start():
+    def level(strip):
+        return strip[0, ::10].tolist()[:3]
+
+    w = widgets.Sliders(lambda a, b: np.full((4, 4, 3), 10 * a + b, np.uint8), a=(0, 4, 1, 2), b=(0, 9, 1, 1))
+    assert [v[0] for v in level(w.still())] == [1, 21, 41]
+    chosen = widgets.Sliders(w._draw, strip=[{"b": 7}, {"a": 3, "b": 0}], a=(0, 4, 1, 2), b=(0, 9, 1, 1))
+    assert [v[0] for v in level(chosen.still())] == [27, 30]
+
+
 def test_a_view_that_the_browser_sets_is_answered_once_and_by_its_number():
     calls = []
     w = widgets.scrub(lambda t: calls.append(t) or flat(t), 5)
