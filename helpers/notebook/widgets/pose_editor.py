@@ -29,14 +29,16 @@ class PoseEditor(Live):
     """Joints dragged on one or two poses, with the numbers that Python's functions give them.
 
     given: People or an array (P, 15, 2) in pixels with present (P, 15); P is 1 or 2. The first pose is dragged; the
-    second too unless it is `fixed` (a truth). An absent joint is hollow, and can be shown: it waits where a standing
-    person of that size would have it. measures: name → f(xy (P, 15, 2), present (P, 15)) → a number, a text, or a
-    dict of them; a dict by joint name, bool (right or wrong) or number, colours the first pose's joints. One that
-    raises says so on its own line. around: name → (15,) pixels around the second pose's joints (the only one's where
-    there is one): a limit, drawn as circles. hills: the same for a soft similarity exp(−d² / 2 r²). choices: People
-    of a data set that can take a pose's place, called by `choice_names` (in the window's middle if they lie outside). image: uint8 H×W×3, whose pixels the poses
-    are given in; window: the part that is shown, x1 y1 x2 y2. names: what the poses are called. strip: pictures for
-    readers without widgets, {joint: (x, y)} of the first pose each, beside that of the start.
+    second too unless it is `fixed` (a truth). An absent joint is hollow and can be shown: it waits where a standing
+    person of that size would have it. names: what the poses are called.
+    measures: name → f(xy (P, 15, 2), present (P, 15)) → a number, a text, or a dict of them; a dict by joint name, bool
+    (right or wrong) or number, colours the first pose's joints. One that raises says so on its own line.
+    around: name → (15,) pixels around the second pose's joints (the only one's where there is one): a limit, drawn as
+    circles. hills: the same for a soft similarity exp(−d² / 2 r²).
+    choices: People of a data set that can take a pose's place (in the middle of the window where they lie outside),
+    called by `choice_names`. image: uint8 H×W×3, whose pixels the poses are given in; window: the part that is shown,
+    x1 y1 x2 y2 pixels. strip: pictures for readers without widgets, {joint: (x, y)} of the first pose each, beside
+    that of the start.
 
     `editor.answer` is {"numbers": {…}, "joints": {measure: (15,)}, "faults": {measure: message}}. Raises WorkbookError
     for poses, sizes and names that do not fit. Notebook 01.
@@ -302,7 +304,11 @@ def _check_places(xy: np.ndarray, window: Sequence[float]) -> None:
 
 
 def _one(value, what: str, low: int, end: int) -> int:
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.number)) or value not in range(low, end):
+    if (
+        isinstance(value, (bool, np.bool_))
+        or not isinstance(value, (int, float, np.number))
+        or value not in range(low, end)
+    ):
         raise WorkbookError(f"pose editor: {what} {value} is not one of {low} … {end - 1}.")
     return int(value)
 

@@ -14,10 +14,10 @@ export function render({ model, el }) {
       + "h hides or shows it" + (loose > 1 ? ", 1 2 choose the pose" : "") + (rings.length > 1 ? ", c changes the circles" : "")
       + (choices.length ? ", n p choose another pose" : "") + ", r resets." });
   const loaded = pictures(() => frame.redraw());
-  const place = element("div", { style: "flex: 3 1 320px" });
-  const side = element("div", { style: "flex: 1 1 200px" });
-  const surface = canvas(place, { ratio: (y2 - y1) / (x2 - x1), most: Math.min(720, Math.max(300, 560 * (x2 - x1) / (y2 - y1))),
-                                  label: `${model.get("title")}: ${names.join(" and ")}`, cursor: "default" });
+  const most = Math.round(Math.min(640, Math.max(280, 520 * (x2 - x1) / (y2 - y1))));
+  const place = element("div", { style: `flex: 0 1 ${most}px` });
+  const side = element("div", { style: "flex: 1 1 230px; max-width: 340px" });
+  const surface = canvas(place, { ratio: (y2 - y1) / (x2 - x1), most, label: `${model.get("title")}: ${names.join(" and ")}` });
   surface.node.setAttribute("tabindex", "0");
   surface.node.setAttribute("role", "application");
   const controls = element("div", { class: "workbook-row" }, button("reset", "reset all poses", reset));
@@ -31,15 +31,15 @@ export function render({ model, el }) {
   const table = element("div");
   const write = numbers(table, "what Python says");
   const faults = element("div", { class: "workbook-fault", role: "alert" });
-  const legend = element("div", { role: "group", "aria-label": "joints: pressed is shown", style: "columns: 2; column-gap: 4px; margin-top: 6px" });
+  const legend = element("div", { role: "group", "aria-label": "joints: pressed is shown", style: "display: grid; grid-template-columns: 1fr 1fr; gap: 2px; margin-top: 6px" });
   const toggles = look.joints.map((name, j) => {
     const one = button(name, `show ${name}`, () => { select(j); toggle(j); });
-    one.style.cssText = `display: block; width: 100%; text-align: left; padding: 0 4px; min-height: 22px; font-size: 12px; border-left: 4px solid ${look.joint_colours[j]}`;
+    one.style.cssText = `text-align: left; padding: 0 4px; min-height: 22px; font-size: 12px; border-left: 4px solid ${look.joint_colours[j]}`;
     one.addEventListener("pointerenter", () => { over = [frame.view().pose, j]; frame.redraw(); });
     one.addEventListener("pointerleave", () => { over = null; frame.redraw(); });
-    legend.append(one);
     return one;
   });
+  legend.append(...[8, 9, 7, 10, 6, 11, 2, 3, 1, 4, 0, 5, 14, 13, 12].map(j => toggles[j]));  // right and left side by side
   side.append(caption, table, faults, legend);
   frame.body.append(controls, element("div", { class: "workbook-side" }, place, side));
 
@@ -300,9 +300,10 @@ export function render({ model, el }) {
     }
   }
   function named(context, view, width) {
-    const [p, j] = over, [x, y] = to(...at(view, p, j));
-    tag(context, (loose > 1 ? `${names[p]}: ` : "") + told(view, p, j), x < width / 2 ? x + 14 : x - 14, Math.max(18, y - 12),
-        { align: x < width / 2 ? "left" : "right" });
+    const [p, j] = over, [x, y] = to(...at(view, p, j)), text = (loose > 1 ? `${names[p]}: ` : "") + told(view, p, j);
+    context.font = "600 12px system-ui, sans-serif";
+    const wide = context.measureText(text).width + 6;
+    tag(context, text, Math.max(0, Math.min(x + 14, width - wide)), y > 40 ? y - 14 : y + 26);
   }
   /** Everything beside the canvas: controls as they stand, numbers, and whether those are still true. */
   function beside(view) {
