@@ -15,6 +15,7 @@ import json
 import re
 import traceback
 from collections.abc import Iterable
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -260,6 +261,6 @@ class Live(anywidget.AnyWidget):
 
 def moment(n: int, t: int, what: str = "frame") -> int:
     """A whole number 0 … n − 1. Raises WorkbookError for another."""
-    if isinstance(t, bool) or t != int(t) or not 0 <= t < n:
+    if isinstance(t, bool) or not isinstance(t, Real) or not 0 <= t < n or t != int(t):
         raise WorkbookError(f"{what} {t}: is not one of 0 … {n - 1}.")
     return int(t)

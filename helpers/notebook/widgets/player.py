@@ -1,0 +1,455 @@
+"""The clip player: frames with people and their ids, and below one lane per person, coloured by the id given.
+
+A switch is a change of colour in a lane. Notebook 00 plays a tracker beside perfect ids, 03 proposals and detections
+above a score, 04 the tubes of a clip. Plays without a kernel once stored.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from numbers import Real
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from helpers import WorkbookError
+from helpers.notebook import plots
+from helpers.notebook.widgets.base import Live, address, moment, poses
+from helpers.opencv import cv2
+from helpers.people import People, Video
+from helpers.skeleton import INDEX
+from helpers.tracking.controls import truth_ids
+
+#: What a lane says where no id ≥ 0 stands: found without an id, missed, not in the truth, nobody looked.
+NO_ID, MISSED, ABSENT, UNLABELLED = -1, -2, -3, -4
+#: Frames are stored at most this wide, paled like those of the figures, in a quality at which faults are hard to see.
+WIDTH, QUALITY = 320, 60
+#: Frames before and after, of which a scored person's boxes are drawn thin: all of a tube of three frames.
+TRAIL = 2
+LAYER_COLOURS = ("#ffffff", "#e69f00", "#56b4e9")
+
+
+@dataclass(frozen=True)
+class _Side:
+    """One picture with its lanes: who (L,) the person of each lane, lane (N,) of each instance or −1, cells (L, T)."""
+
+    name: str
+    people: People
+    who: np.ndarray
+    lane: np.ndarray
+    cells: np.ndarray
+
+    def switches(self) -> list[tuple[int, int, int, int]]:
+        """(frame, person, id before, id after) of every change, by frame."""
+        out = []
+        for person, ids in zip(self.who, self.cells, strict=True):
+            known = np.flatnonzero(ids >= 0)
+            changes = np.flatnonzero(np.diff(ids[known])) + 1
+            out += [(int(known[i]), int(person), int(ids[known[i - 1]]), int(ids[known[i]])) for i in changes]
+        return sorted(out)
+
+
+class Player(Live):
+    """A clip that plays, with the people of one tracker or of several side by side, and their identity lanes.
+
+    video: its frames are shown, or an empty canvas without. tracked: People, or {name: People} side by side. truth:
+    people with head sizes; with it a lane is a true person (matched in each frame as `controls.truth_ids` does), else
+    a given id. boxes: {name: for each frame (n, 5) x1 y1 x2 y2 score}, each a layer with a slider for its score.
+    above: where these sliders stand at first, 0.5 unless named; "score" adds one for the people, who are then drawn
+    with their boxes, and thin with those of the same id two frames around. start: the first frame shown.
+
+    The view holds frame, person (whom a click pins: a true track, or an id without truth; None for nobody) and each
+    slider. Raises WorkbookError, with one sentence, for what cannot be shown. Notebooks 00, 01, 03, 04.
+    """
+
+    kind = "player"
+
+    def __init__(
+        self,
+        video: Video,
+        tracked: Mapping[str, People] | People,
+        truth: People | None = None,
+        boxes: Mapping[str, Sequence[np.ndarray]] | None = None,
+        above: Mapping[str, float] | None = None,
+        start: int = 0,
+        title: str = "",
+    ):
+        sides = dict(tracked) if isinstance(tracked, Mapping) else {"": tracked}
+        _check_clip(video, sides, truth)
+        self._video = video
+        self._layers = {name: _layer(name, rows, len(video)) for name, rows in (boxes or {}).items()}
+        self._limits = dict.fromkeys(self._layers, 0.5) | dict(above or {})
+        _check_names(self._limits, self._layers)
+        self._size = _size(video, sides.values())
+        self._sides = [_side(video, name, people, truth) for name, people in sides.items()]
+        self._known = sorted({int(w) for side in self._sides for w in side.who})
+        view = self.checked({"frame": start, "person": None} | self._limits)
+        super().__init__(title or f"Player: {video.name}", self._scene(truth is not None), view)
+
+    def switches(self, name: str | None = None) -> list[tuple[int, int, int, int]]:
+        """(frame, true person, id before, id after) of one tracker's switches, by frame; none without a truth.
+
+        name: the first one's where it is not given. Raises KeyError for an unknown name.
+        """
+        by_name = {side.name: side for side in self._sides}
+        return by_name[self._sides[0].name if name is None else name].switches()
+
+    # what a view may hold, what it says, how it is drawn
+
+    def checked(self, view: dict) -> dict:
+        names = {"frame", "person", *self._limits}
+        if set(view) != names:
+            raise WorkbookError(f"player: a view holds {', '.join(sorted(names))}, got {', '.join(map(str, view))}.")
+        person = view["person"]
+        if person is not None and (not _is_number(person) or person not in self._known):
+            raise WorkbookError(f"person {person}: is nobody of this clip, who are {_few(self._known)}.")
+        for name in self._limits:
+            if not _is_number(view[name]) or not 0 <= view[name] <= 1:
+                raise WorkbookError(f"{name} {view[name]}: is not a threshold between 0 and 1.")
+        person = None if person is None else int(person)
+        return view | {"frame": moment(len(self._video), view["frame"]), "person": person}
+
+    def answers(self, view: dict) -> dict:
+        """Of each tracker: switches up to this frame, people found and missed; of each layer: boxes above its score."""
+        t, out = view["frame"], {}
+        for side in self._sides:
+            now = side.cells[:, t]
+            out[side.name or "tracks"] = {
+                "switches so far": sum(switch[0] <= t for switch in side.switches()),
+                "found": int((now >= NO_ID).sum()),
+                "missed": int((now == MISSED).sum()),
+            }
+        return out | {name: int((rows[t][:, 4] > view[name]).sum()) for name, rows in self._layers.items()}
+
+    def draw(self, view: dict) -> Figure:
+        """The pictures of the view's frame, and the lanes below."""
+        laned = [side for side in self._sides if len(side.who)]
+        heights = (self._size[1] / self._size[0] * 4.8, 0.3 + 0.16 * max((len(s.who) for s in laned), default=0))
+        figure = plt.figure(figsize=(5 * len(self._sides), sum(heights[: 1 + bool(laned)]) + 0.6), layout="none")
+        axes = figure.subplots(
+            1 + bool(laned), len(self._sides), squeeze=False, height_ratios=heights[: 1 + bool(laned)]
+        )
+        for column, side in zip(axes.T, self._sides, strict=True):
+            self._picture(column[0], side, view)
+            if laned:
+                self._lanes(column[1], side, [view["frame"]], alone=view["person"])
+        figure.subplots_adjust(0.07, 0.06, 0.99, 0.93, wspace=0.12, hspace=0.18)
+        return figure
+
+    def still(self) -> Figure:
+        """Frames around the first switch, its person alone in full colour, above the lanes of all."""
+        side, moments, person = self._telling()
+        laned = [s for s in self._sides if len(s.who)]
+        below = 0.35 + 0.16 * max((len(s.who) for s in laned), default=0)
+        figure = plt.figure(figsize=(10, 2.1 + (below + 0.5) * bool(laned)), layout="constrained")
+        parts = figure.subfigures(
+            1 + bool(laned), 1, squeeze=False, height_ratios=(2.1, below + 0.5)[: 1 + bool(laned)]
+        )
+        for axis, t in zip(parts[0, 0].subplots(1, len(moments), squeeze=False)[0], moments, strict=True):
+            self._picture(axis, side, self.view | {"frame": t, "person": person}, short=True)
+        if laned:
+            for axis, one in zip(parts[1, 0].subplots(1, len(laned), squeeze=False)[0], laned, strict=True):
+                self._lanes(axis, one, moments if one is side else [], marked=person)
+        return figure
+
+    def _telling(self) -> tuple[_Side, list[int], int | None]:
+        """Which side, frames and person show what the clip is about."""
+        for side in self._sides:
+            for t, person, *_ in side.switches():
+                ids = side.cells[list(side.who).index(person)]
+                before, last = int(np.flatnonzero(ids[:t] >= 0)[-1]), len(self._video) - 1
+                between = (before + t) // 2 if t - before > 1 else max(0, before - 2)
+                return side, sorted({before, between, t, min(last, t + 2)}), person
+        n, start = len(self._video), self.view["frame"]
+        around = range(3) if n <= 3 else sorted({min(n - 1, start + k * max(1, n // 8)) for k in range(3)})
+        return self._sides[0], [t for t in around if t < n], None
+
+    # pictures
+
+    def _picture(self, axis: Axes, side: _Side, view: dict, short: bool = False) -> None:
+        t, person = view["frame"], view["person"]
+        rows = np.flatnonzero(side.people.frame == t)
+        rows = rows[self._scores(side.people, rows) > view.get("score", -np.inf)]
+        bright = np.array([person is None or self._who(side, i) == person for i in rows], bool)
+        axis.imshow(self._image(side.people, rows, bright, t), extent=(0, *self._size, 0))
+        for name, colour in zip(self._layers, LAYER_COLOURS, strict=False):
+            boxes = self._layers[name][t]
+            _rectangles(axis, boxes[boxes[:, 4] > view[name], :4], colour, 0.8)
+        for i in rows[bright]:
+            self._plate(axis, side, i, view)
+        axis.set(xlim=(0, self._size[0]), ylim=(self._size[1], 0))
+        axis.axis("off")
+        axis.set_title(f"frame {t}" + self._now(side, t, person) if short else _titled(side, t), fontsize=9)
+
+    def _image(self, people: People, rows: np.ndarray, bright: np.ndarray, t: int) -> np.ndarray:
+        """Frame t enlarged, with some people; those who are not bright shine through only."""
+        frame, scale = _frame(self._video, t, self._size), max(1, round(640 / self._size[0]))
+        plain = plots.canvas(self._size) if frame is None else 128 + frame // 2
+        image = cv2.resize(plain, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
+        known = people.replace(present=people.present & np.isfinite(people.xy).all(-1))
+        if not bright.all():
+            image = cv2.addWeighted(image, 0.8, _over(image, known[rows], scale), 0.2, 0)
+        return _over(image, known[rows[bright]], scale)
+
+    def _plate(self, axis: Axes, side: _Side, i: int, view: dict) -> None:
+        """The id at a person's head; with scores also the boxes."""
+        people, track = side.people, int(side.people.track[i])
+        colour = plots.track_colour(track)
+        if "score" in view:
+            same = (people.track == track) & (np.abs(people.frame - view["frame"]) <= TRAIL) & (track >= 0)
+            _rectangles(axis, people.box[same], colour, 0.6)
+            _rectangles(axis, people.box[i : i + 1], colour, 1.6)
+        place = _head(people, i)
+        if track >= 0 and place is not None:
+            look = {"facecolor": colour, "edgecolor": "none", "pad": 1}
+            ink = "black" if _is_light(colour) else "white"
+            axis.text(*place, str(track), color=ink, fontsize=8, weight="bold", ha="center", va="bottom", bbox=look)
+
+    def _now(self, side: _Side, t: int, person: int | None) -> str:
+        if person is None:
+            return ""
+        now = side.cells[list(side.who).index(person), t]
+        words = {NO_ID: "no id", MISSED: "missed", ABSENT: "hidden", UNLABELLED: "not labelled"}
+        return f": person {person} " + words.get(now, f"has id {now}")
+
+    def _lanes(
+        self, axis: Axes, side: _Side, moments: list[int], alone: int | None = None, marked: int | None = None
+    ) -> None:
+        """The lanes of one side; the frames shown are framed, in one person's row if marked; alone: others are pale."""
+        row = {int(who): y for y, who in enumerate(side.who)}
+        for who, ids in zip(side.who, side.cells, strict=True):
+            y, alpha = row[int(who)], 1 if alone in (None, who) else 0.25
+            for begin, end, track in _runs(ids):
+                axis.broken_barh([(begin, end - begin)], (y + 0.12, 0.76), alpha=alpha, **_bar(track))
+                if track == ABSENT:
+                    axis.plot([begin, end], [y + 0.5] * 2, ":", color="0.6", lw=1)
+        for t, who, *_ in side.switches():
+            axis.plot([t, t], [row[who], row[who] + 1], color="k", lw=2)
+        top, high = (0, len(side.who)) if marked is None else (row[marked], 1)
+        for t in moments:
+            axis.add_patch(plt.Rectangle((t, top), 1, high, fill=False, ec="k", lw=1))
+        axis.set(xlim=(0, len(self._video)), ylim=(len(side.who), 0), xlabel="frame")
+        step = max(1, len(side.who) // 20)
+        axis.set_yticks(np.arange(0, len(side.who), step) + 0.5, side.who[::step])
+        axis.set_ylabel("true person" if self.scene["truth"] else "id")
+        axis.set_title(_counted(side), fontsize=9)
+
+    def _who(self, side: _Side, i: int) -> int | None:
+        return int(side.who[side.lane[i]]) if side.lane[i] >= 0 else None
+
+    def _scores(self, people: People, rows: np.ndarray) -> np.ndarray:
+        return np.round(people.score[rows], 2)
+
+    # what the script draws
+
+    def _scene(self, with_truth: bool) -> dict:
+        frames = [_frame(self._video, t, self._size) for t in range(len(self._video))]
+        distinct: list[People] = []
+        places = [_place(distinct, side.people) for side in self._sides]
+        scored = "score" in self._limits
+        return {
+            "size": self._size,
+            "pictures": any(frame is not None for frame in frames),
+            "frames": [None if frame is None else address(_small(frame), "webp", QUALITY) for frame in frames],
+            "truth": with_truth,
+            "trail": TRAIL,
+            "poses": [_poses(people, len(self._video), scored) for people in distinct],
+            "sides": [_sent(side, k, len(self._video)) for side, k in zip(self._sides, places, strict=True)],
+            "layers": [
+                [name, colour, [rows.round(2) for rows in self._layers[name]]]
+                for name, colour in zip(self._layers, LAYER_COLOURS, strict=False)
+            ],
+            "sliders": list(self._limits),
+        }
+
+
+# --- what is given -------------------------------------------------------------------------------------------
+
+
+def _check_clip(video: Video, sides: Mapping[str, People], truth: People | None) -> None:
+    if not len(video):
+        raise WorkbookError(f"player: {video.name} has no frames, so there is nothing to play.")
+    if not sides:
+        raise WorkbookError("player: no people are given, not even nobody.")
+    strange = [p for p in (*sides.values(), truth) if p is not None and not isinstance(p, People)]
+    if strange:
+        raise WorkbookError(f"player: people are given as {type(strange[0]).__name__}, not as People.")
+    for name, people in [*sides.items(), ("truth", truth)]:
+        outside = [] if people is None else people.frame[(people.frame < 0) | (people.frame >= len(video))]
+        if len(outside):
+            of = name or "tracked"
+            raise WorkbookError(
+                f"player: {of} has people in frame {outside[0]}, {video.name} has 0 … {len(video) - 1}."
+            )
+    if truth is not None and not np.isfinite(truth.head[truth.present.any(1)]).all():
+        raise WorkbookError("player: the truth has people without a head size, so nobody can be matched with them.")
+
+
+def _check_names(limits: Mapping[str, float], layers: Mapping) -> None:
+    if len(layers) > len(LAYER_COLOURS):
+        raise WorkbookError(f"player: {len(layers)} layers of boxes, at most {len(LAYER_COLOURS)} can be told apart.")
+    unknown = [name for name in limits if name not in {*layers, "score"} or name in ("frame", "person")]
+    if unknown or "score" in layers:
+        raise WorkbookError(f"player: {(*unknown, 'score')[0]} is not the name of a layer of boxes.")
+
+
+def _layer(name: str, rows: Sequence[np.ndarray], n_frames: int) -> list[np.ndarray]:
+    """Scored boxes of each frame (n, 5), scores to two digits. Raises WorkbookError for another shape."""
+    if len(rows) != n_frames:
+        raise WorkbookError(f"boxes {name}: there are {len(rows)} lists of them for {n_frames} frames.")
+    out = [np.asarray(part, float).reshape(-1, 5) if np.size(part) == 0 else np.asarray(part, float) for part in rows]
+    for t, part in enumerate(out):
+        if part.ndim != 2 or part.shape[1] != 5 or not np.isfinite(part).all():
+            raise WorkbookError(f"boxes {name}: frame {t} does not hold finite numbers x1 y1 x2 y2 score, (n, 5).")
+    return [np.concatenate([part[:, :4].round(1), part[:, 4:].round(2)], 1) for part in out]
+
+
+def _size(video: Video, sides) -> tuple[int, int]:
+    """(width, height) that people are drawn in: the video's, its first picture's, or what holds all joints."""
+    if min(video.size) > 0:
+        return int(video.size[0]), int(video.size[1])
+    for t in range(len(video)):
+        frame = _frame(video, t, None)
+        if frame is not None:
+            return frame.shape[1], frame.shape[0]
+    xy = [people.xy[people.present & np.isfinite(people.xy).all(-1)] for people in sides]
+    joints = np.concatenate([part.reshape(-1, 2) for part in xy])
+    if not len(joints) or (joints.max(0) <= 0).any():
+        raise WorkbookError(f"player: {video.name} has no size, no pictures and no joints to tell one.")
+    width, height = np.ceil(1.05 * joints.max(0)).astype(int)
+    return int(width), int(height)
+
+
+def _frame(video: Video, t: int, size: tuple[int, int] | None) -> np.ndarray | None:
+    """Frame t in that size; None where it is missing, cannot be read or is no picture."""
+    if video.frames is None:
+        return None
+    try:
+        image = np.asarray(video.frames[t])
+    except Exception:  # whatever reading a file may raise: this one frame is missing, the clip plays on
+        return None
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
+        return None
+    return image if size is None or image.shape[1::-1] == size else cv2.resize(image, size)
+
+
+def _small(frame: np.ndarray) -> np.ndarray:
+    """A frame as it is stored: paled, and shrunk to WIDTH."""
+    pale, height = 128 + frame // 2, round(WIDTH * frame.shape[0] / frame.shape[1])
+    return cv2.resize(pale, (WIDTH, max(1, height)), interpolation=cv2.INTER_AREA) if pale.shape[1] > WIDTH else pale
+
+
+# --- lanes ---------------------------------------------------------------------------------------------------
+
+
+def _side(video: Video, name: str, people: People, truth: People | None) -> _Side:
+    """Lanes of one tracker: of the true persons, or without a truth of its own ids."""
+    if truth is None:
+        who = np.unique(people.track[people.track >= 0])
+        owner, cells = people.track, np.full((len(who), len(video)), ABSENT)
+    else:
+        truth = truth[truth.present.any(1) & (truth.track >= 0)]
+        who = np.unique(truth.track)
+        owner, cells = truth_ids(people, truth).track, np.full((len(who), len(video)), UNLABELLED)
+        labelled = np.asarray(video.labelled, bool) | np.isin(np.arange(len(video)), truth.frame)
+        cells[:, labelled] = ABSENT
+        cells[np.searchsorted(who, truth.track), truth.frame] = MISSED
+    lane = np.where(np.isin(owner, who), np.searchsorted(who, owner), -1)
+    mine = lane >= 0
+    cells[lane[mine], people.frame[mine]] = people.track[mine]
+    return _Side(name, people, who, lane, cells)
+
+
+def _runs(ids: np.ndarray) -> list[tuple[int, int, int]]:
+    """(first frame, frame after the last, id) of every stretch of one id."""
+    edges = [0, *(np.flatnonzero(np.diff(ids)) + 1), len(ids)]
+    return [(int(a), int(b), int(ids[a])) for a, b in pairwise(edges)]
+
+
+def _bar(track: int) -> dict:
+    """How a stretch of a lane is filled in the static picture."""
+    if track >= NO_ID:
+        return {"facecolor": plots.track_colour(track)}
+    if track == UNLABELLED:
+        return {"facecolor": "none", "edgecolor": "0.85", "hatch": "////", "lw": 0}
+    return {"facecolor": "none", "edgecolor": "0.55" if track == MISSED else "none", "lw": 0.6}
+
+
+# --- small things --------------------------------------------------------------------------------------------
+
+
+def _place(distinct: list[People], people: People) -> int:
+    """Where people's poses stand in the list, which keeps equal ones once: trackers differ by ids only."""
+    for k, known in enumerate(distinct):
+        fields = ("frame", "xy", "present", "box", "score")
+        if all(np.array_equal(getattr(known, f), getattr(people, f), equal_nan=True) for f in fields):
+            return k
+    distinct.append(people)
+    return len(distinct) - 1
+
+
+def _poses(people: People, n_frames: int, scored: bool) -> dict:
+    """Joints of each frame's people; boxes and scores where they are drawn."""
+    rows = people.rows_by_frame(n_frames)
+    out: dict[str, list] = {"xy": [poses(people.xy[r], people.present[r]) for r in rows]}
+    if scored:
+        out |= {"box": [people.box[r].round(1) for r in rows], "score": [people.score[r].round(2) for r in rows]}
+    return out
+
+
+def _sent(side: _Side, poses_at: int, n_frames: int) -> dict:
+    rows = side.people.rows_by_frame(n_frames)
+    return {
+        "name": side.name,
+        "poses": poses_at,
+        "ids": [side.people.track[r] for r in rows],
+        "lane": [side.lane[r] for r in rows],
+        "who": side.who,
+        "cells": side.cells,
+        "switches": side.switches(),
+    }
+
+
+def _over(image: np.ndarray, people: People, scale: int) -> np.ndarray:
+    """People drawn into an image that is already enlarged."""
+    return plots.draw_people(image, people.replace(xy=people.xy * scale), thickness=scale + 1)
+
+
+def _rectangles(axis: Axes, boxes: np.ndarray, colour, width: float) -> None:
+    for x1, y1, x2, y2 in boxes[np.isfinite(boxes).all(1)]:
+        axis.add_patch(plt.Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, ec=colour, lw=width))
+
+
+def _head(people: People, i: int) -> tuple[float, float] | None:
+    """Where a plate stands: at the head, else at the highest joint, else on the box; None without any."""
+    known = people.present[i] & np.isfinite(people.xy[i]).all(-1)
+    heads = [INDEX[name] for name in ("head_top", "nose", "head_bottom") if known[INDEX[name]]]
+    if known.any():
+        j = heads[0] if heads else int(np.where(known, people.xy[i, :, 1], np.inf).argmin())
+        return float(people.xy[i, j, 0]), float(people.xy[i, j, 1]) - 4
+    box = people.box[i]
+    return (float(box[[0, 2]].mean()), float(box[1])) if np.isfinite(box).all() else None
+
+
+def _is_light(colour: tuple[float, float, float]) -> bool:
+    return float(np.dot(colour, (0.299, 0.587, 0.114))) > 0.55
+
+
+def _is_number(value) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and np.isfinite(value)
+
+
+def _counted(side: _Side) -> str:
+    n = len(side.switches())
+    return f"{side.name}: " * bool(side.name) + f"{n} switch{'es' * (n != 1)}" + ", a change of colour each" * bool(n)
+
+
+def _titled(side: _Side, t: int) -> str:
+    so_far = sum(switch[0] <= t for switch in side.switches())
+    return f"{side.name}, " * bool(side.name) + f"frame {t}" + f", {so_far} switches so far" * bool(len(side.who))
+
+
+def _few(values: list[int]) -> str:
+    return ", ".join(map(str, values[:8])) + " …" * (len(values) > 8) if values else "nobody"
