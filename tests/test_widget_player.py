@@ -55,11 +55,19 @@ def grey(value, size=SIZE):
     return np.full((size[1], size[0], 3), value, np.uint8)
 
 
+def cells(w):
+    return w._sides[0].cells.tolist()
+
+
+def telling(w):
+    return w._telling(w._sides)[1:]
+
+
 def test_lanes_say_who_was_found_missed_hidden_and_given_which_id():
     w = Player(clip(), FOUND, TRUTH)
     (side,) = w.scene["sides"]
     assert side["who"] == [4, 7]
-    assert side["cells"] == [[0, 0, 5, MISSED, 6], [1, MISSED, ABSENT, 1, 0]]
+    assert cells(w) == [[0, 0, 5, MISSED, 6], [1, MISSED, ABSENT, 1, 0]]
     assert w.switches() == [(2, 4, 0, 5), (4, 4, 5, 6), (4, 7, 1, 0)] == w.switches("")
     assert w.answer == {"tracks": {"switches so far": 0, "found": 2, "missed": 0}}
     assert w.move(frame=3) == {"tracks": {"switches so far": 1, "found": 1, "missed": 1}}
@@ -92,7 +100,7 @@ def test_without_a_truth_a_lane_is_a_given_id_and_nothing_is_a_switch():
     w = Player(clip(), FOUND)
     (side,) = w.scene["sides"]
     assert side["who"] == [0, 1, 5, 6] and w.switches() == [] and not w.scene["truth"]
-    assert side["cells"][0] == [0, 0, ABSENT, ABSENT, 0] and side["cells"][3] == [ABSENT] * 4 + [6]
+    assert cells(w)[0] == [0, 0, ABSENT, ABSENT, 0] and cells(w)[3] == [ABSENT] * 4 + [6]
     w.check(frame=2, person=5)
 
 
@@ -101,19 +109,19 @@ def test_detections_without_ids_have_no_lane_and_no_switch():
     assert w.scene["sides"][0]["who"] == [] and set(w.scene["sides"][0]["lane"][0]) == {-1}
     w.check(frame=3)
     with_truth = Player(clip(), FOUND.replace(track=np.full(len(FOUND), -1)), TRUTH)
-    assert with_truth.scene["sides"][0]["cells"][0] == [NO_ID] * 3 + [MISSED, NO_ID] and with_truth.switches() == []
+    assert cells(with_truth)[0] == [NO_ID] * 3 + [MISSED, NO_ID] and with_truth.switches() == []
 
 
 def test_frames_that_nobody_labelled_are_neither_missed_nor_hidden():
     labelled = np.array([True, True, False, True, True])
     w = Player(clip(labelled=labelled), FOUND, TRUTH[TRUTH.frame != 2])
-    assert w.scene["sides"][0]["cells"] == [[0, 0, UNLABELLED, MISSED, 6], [1, MISSED, UNLABELLED, 1, 0]]
+    assert cells(w) == [[0, 0, UNLABELLED, MISSED, 6], [1, MISSED, UNLABELLED, 1, 0]]
     assert w.switches() == [(4, 4, 0, 6), (4, 7, 1, 0)]
 
 
 def test_a_person_without_a_joint_in_the_truth_is_hidden_and_not_missed():
     gone = TRUTH.replace(present=TRUTH.present & ~((TRUTH.track == 4) & (TRUTH.frame == 3))[:, None])
-    assert Player(clip(), FOUND, gone).scene["sides"][0]["cells"][0][3] == ABSENT
+    assert cells(Player(clip(), FOUND, gone))[0][3] == ABSENT
 
 
 def test_trackers_of_the_same_poses_send_them_once():
@@ -156,15 +164,15 @@ def test_real_tracks_without_pixels_or_size_are_drawn_on_an_empty_canvas():
 
 def test_the_strip_shows_the_first_switch_in_frames_before_between_and_after():
     w = Player(clip(), FOUND, TRUTH)
-    side, moments, person = w._telling()
+    side, moments, person = w._telling(w._sides)
     assert (moments, person) == ([0, 1, 2, 4], 4) and side.name == ""
     figure = w.still()
     titles = [axis.get_title() for axis in figure.axes]
     assert titles[:3] == ["frame 0: person 4 has id 0", "frame 1: person 4 has id 0", "frame 2: person 4 has id 5"]
     assert titles[-1] == "3 switches, a change of colour each"
     plt.close(figure)
-    assert Player(clip(), nobody(), start=2)._telling()[1:] == ([2, 3, 4], None)
-    assert Player(clip(3, truth=nobody()), nobody(), start=1)._telling()[1:] == ([0, 1, 2], None)
+    assert telling(Player(clip(), nobody(), start=2)) == ([2, 3, 4], None)
+    assert telling(Player(clip(3, truth=nobody()), nobody(), start=1)) == ([0, 1, 2], None)
 
 
 @pytest.mark.parametrize("found", [nobody(), FOUND[:1], FOUND.replace(xy=np.full_like(FOUND.xy, np.nan))])
@@ -295,5 +303,5 @@ def test_what_a_browser_may_send_is_checked(change, message):
 def test_people_of_the_clip_only_are_sent_in_the_order_of_their_frames():
     shuffled = concatenate([FOUND[FOUND.frame == t] for t in (3, 0, 4, 1, 2)])
     a, b = Player(clip(), FOUND, TRUTH), Player(clip(), shuffled, TRUTH)
-    assert a.scene["sides"][0]["cells"] == b.scene["sides"][0]["cells"]
+    assert cells(a) == cells(b)
     assert a.scene["poses"][0]["xy"][0][0][:2] == [41, 70] and len(b.scene["poses"][0]["xy"]) == 5

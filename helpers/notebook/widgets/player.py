@@ -4,26 +4,31 @@ A switch is a change of colour in a lane. Notebook 00 plays a tracker beside per
 above a score, 04 the tubes of a clip. Plays without a kernel once stored.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise
 from numbers import Real
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 
 from helpers import WorkbookError
 from helpers.notebook import plots
 from helpers.notebook.widgets.base import Live, address, moment, poses
 from helpers.opencv import cv2
-from helpers.people import People, Video
+from helpers.people import BOX_MARGIN, People, Video, extent_boxes
 from helpers.skeleton import INDEX
 from helpers.tracking.controls import truth_ids
 
 #: What a lane says where no id ≥ 0 stands: found without an id, missed, not in the truth, nobody looked.
 NO_ID, MISSED, ABSENT, UNLABELLED = -1, -2, -3, -4
+STATES = {NO_ID: "without id", MISSED: "missed", ABSENT: "hidden", UNLABELLED: "not labelled"}
 #: Frames are stored at most this wide, paled like those of the figures, in a quality at which faults are hard to see.
 WIDTH, QUALITY = 320, 60
 #: Frames before and after, of which a scored person's boxes are drawn thin: all of a tube of three frames.
@@ -33,14 +38,31 @@ LAYER_COLOURS = ("#ffffff", "#e69f00", "#56b4e9")
 
 @dataclass(frozen=True)
 class _Side:
-    """One picture with its lanes: who (L,) the person of each lane, lane (N,) of each instance or −1, cells (L, T)."""
+    """One picture with its lanes.
+
+    who (L,) the person of each lane; lane (N,) of each instance, −1 on nobody's; empty (L, T) what the lanes say of
+    the frames in which nobody is found.
+    """
 
     name: str
     people: People
     who: np.ndarray
     lane: np.ndarray
-    cells: np.ndarray
+    empty: np.ndarray
 
+    def above(self, score: float) -> _Side:
+        """The side with the people above a score."""
+        keep = self.people.score.round(2) > score
+        return replace(self, people=self.people[keep], lane=self.lane[keep])
+
+    @cached_property
+    def cells(self) -> np.ndarray:
+        """(L, T) the id in each frame of each lane, or what stands in its place."""
+        cells, mine = self.empty.copy(), self.lane >= 0
+        cells[self.lane[mine], self.people.frame[mine]] = self.people.track[mine]
+        return cells
+
+    @cached_property
     def switches(self) -> list[tuple[int, int, int, int]]:
         """(frame, person, id before, id after) of every change, by frame."""
         out = []
@@ -49,6 +71,10 @@ class _Side:
             changes = np.flatnonzero(np.diff(ids[known])) + 1
             out += [(int(known[i]), int(person), int(ids[known[i - 1]]), int(ids[known[i]])) for i in changes]
         return sorted(out)
+
+    def row(self, person: int) -> np.ndarray:
+        """(T,) the lane of one person."""
+        return self.cells[int(np.searchsorted(self.who, person))]
 
 
 class Player(Live):
@@ -84,6 +110,7 @@ class Player(Live):
         _check_names(self._limits, self._layers)
         self._size = _size(video, sides.values())
         self._sides = [_side(video, name, people, truth) for name, people in sides.items()]
+        self._true_boxes = [[]] * len(video) if truth is None else _true_boxes(truth, len(video))
         self._known = sorted({int(w) for side in self._sides for w in side.who})
         view = self.checked({"frame": start, "person": None} | self._limits)
         super().__init__(title or f"Player: {video.name}", self._scene(truth is not None), view)
@@ -91,10 +118,15 @@ class Player(Live):
     def switches(self, name: str | None = None) -> list[tuple[int, int, int, int]]:
         """(frame, true person, id before, id after) of one tracker's switches, by frame; none without a truth.
 
-        name: the first one's where it is not given. Raises KeyError for an unknown name.
+        name: the first one's where it is not given. With a slider for people's scores those of the people above it.
+        Raises KeyError for an unknown name.
         """
-        by_name = {side.name: side for side in self._sides}
-        return by_name[self._sides[0].name if name is None else name].switches()
+        by_name = {side.name: side for side in self._seen(self.view)}
+        return by_name[self._sides[0].name if name is None else name].switches
+
+    def _seen(self, view: dict) -> list[_Side]:
+        """The sides with the people whom a view shows."""
+        return [side.above(view["score"]) if "score" in view else side for side in self._sides]
 
     # what a view may hold, what it says, how it is drawn
 
@@ -114,10 +146,10 @@ class Player(Live):
     def answers(self, view: dict) -> dict:
         """Of each tracker: switches up to this frame, people found and missed; of each layer: boxes above its score."""
         t, out = view["frame"], {}
-        for side in self._sides:
+        for side in self._seen(view):
             now = side.cells[:, t]
             out[side.name or "tracks"] = {
-                "switches so far": sum(switch[0] <= t for switch in side.switches()),
+                "switches so far": sum(switch[0] <= t for switch in side.switches),
                 "found": int((now >= NO_ID).sum()),
                 "missed": int((now == MISSED).sum()),
             }
@@ -125,63 +157,72 @@ class Player(Live):
 
     def draw(self, view: dict) -> Figure:
         """The pictures of the view's frame, and the lanes below."""
-        laned = [side for side in self._sides if len(side.who)]
-        heights = (self._size[1] / self._size[0] * 4.8, 0.3 + 0.16 * max((len(s.who) for s in laned), default=0))
-        figure = plt.figure(figsize=(5 * len(self._sides), sum(heights[: 1 + bool(laned)]) + 0.6), layout="none")
-        axes = figure.subplots(
-            1 + bool(laned), len(self._sides), squeeze=False, height_ratios=heights[: 1 + bool(laned)]
-        )
-        for column, side in zip(axes.T, self._sides, strict=True):
-            self._picture(column[0], side, view)
-            if laned:
-                self._lanes(column[1], side, [view["frame"]], alone=view["person"])
-        figure.subplots_adjust(0.07, 0.06, 0.99, 0.93, wspace=0.12, hspace=0.18)
+        sides = self._seen(view)
+        heights = [self._size[1] / self._size[0] * 4.8, *self._lanes_height()]
+        figure = plt.figure(figsize=(5 * len(sides), sum(heights) + 0.5), layout="none")
+        axes = figure.subplots(len(heights), len(sides), squeeze=False, height_ratios=heights)
+        for (above, *below), side in zip(axes.T, sides, strict=True):
+            self._picture(above, side, view)
+            above.set_title(_titled(side, view["frame"]), fontsize=9)
+            for axis in below:
+                self._lanes(axis, side, [view["frame"]], alone=view["person"])
+        inch = 1 / figure.get_figheight()
+        figure.subplots_adjust(0.07, 0.4 * inch, 0.99, 1 - 0.25 * inch, wspace=0.12, hspace=0.15)
         return figure
 
     def still(self) -> Figure:
         """Frames around the first switch, its person alone in full colour, above the lanes of all."""
-        side, moments, person = self._telling()
-        laned = [s for s in self._sides if len(s.who)]
-        below = 0.35 + 0.16 * max((len(s.who) for s in laned), default=0)
-        figure = plt.figure(figsize=(10, 2.1 + (below + 0.5) * bool(laned)), layout="constrained")
-        parts = figure.subfigures(
-            1 + bool(laned), 1, squeeze=False, height_ratios=(2.1, below + 0.5)[: 1 + bool(laned)]
-        )
-        for axis, t in zip(parts[0, 0].subplots(1, len(moments), squeeze=False)[0], moments, strict=True):
-            self._picture(axis, side, self.view | {"frame": t, "person": person}, short=True)
-        if laned:
-            for axis, one in zip(parts[1, 0].subplots(1, len(laned), squeeze=False)[0], laned, strict=True):
-                self._lanes(axis, one, moments if one is side else [], marked=person)
+        sides = self._seen(self.view)
+        shown, moments, person = self._telling(sides)
+        heights = [0.35 + self._size[1] / self._size[0] * 9.8 / max(3, len(moments)), *self._lanes_height()]
+        figure = plt.figure(figsize=(10, sum(heights)), layout="constrained")
+        above, *below = figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
+        for axis, t in zip(above.subplots(1, max(3, len(moments))), moments, strict=False):
+            self._picture(axis, shown, self.view | {"frame": t, "person": person})
+            axis.set_title(f"frame {t}{_now(shown, t, person)}", fontsize=9)
+        for axis in above.axes[len(moments) :]:
+            axis.axis("off")
+        for part in below:
+            for axis, side in zip(part.subplots(1, len(sides), squeeze=False)[0], sides, strict=True):
+                self._lanes(axis, side, moments if side is shown else [], marked=person)
         return figure
 
-    def _telling(self) -> tuple[_Side, list[int], int | None]:
-        """Which side, frames and person show what the clip is about."""
-        for side in self._sides:
-            for t, person, *_ in side.switches():
-                ids = side.cells[list(side.who).index(person)]
-                before, last = int(np.flatnonzero(ids[:t] >= 0)[-1]), len(self._video) - 1
-                between = (before + t) // 2 if t - before > 1 else max(0, before - 2)
-                return side, sorted({before, between, t, min(last, t + 2)}), person
+    def _telling(self, sides: list[_Side]) -> tuple[_Side, list[int], int | None]:
+        """Which side, frames and person show what the clip is about: the first switch."""
         n, start = len(self._video), self.view["frame"]
-        around = range(3) if n <= 3 else sorted({min(n - 1, start + k * max(1, n // 8)) for k in range(3)})
-        return self._sides[0], [t for t in around if t < n], None
+        for side in sides:
+            for t, person, *_ in side.switches:
+                before = int(np.flatnonzero(side.row(person)[:t] >= 0)[-1])
+                between = (before + t) // 2 if t - before > 1 else max(0, before - 2)
+                return side, sorted({before, between, t, min(n - 1, t + 2)}), person
+        return (
+            sides[0],
+            list(range(n)) if n <= 3 else sorted({min(n - 1, start + k * (n // 4)) for k in range(3)}),
+            None,
+        )
 
     # pictures
 
-    def _picture(self, axis: Axes, side: _Side, view: dict, short: bool = False) -> None:
+    def _lanes_height(self) -> list[float]:
+        """Inches for the lanes of the side that has most, so that hundreds fit on a page; [] without lanes."""
+        most = max(len(side.who) for side in self._sides)
+        return [0.75 + min(4.0, 0.16 * most)] if most else []
+
+    def _picture(self, axis: Axes, side: _Side, view: dict) -> None:
         t, person = view["frame"], view["person"]
         rows = np.flatnonzero(side.people.frame == t)
-        rows = rows[self._scores(side.people, rows) > view.get("score", -np.inf)]
-        bright = np.array([person is None or self._who(side, i) == person for i in rows], bool)
+        who = np.append(side.who, -1)[side.lane[rows]]
+        bright = np.full(len(rows), True) if person is None else (who == person) & (side.lane[rows] >= 0)
         axis.imshow(self._image(side.people, rows, bright, t), extent=(0, *self._size, 0))
         for name, colour in zip(self._layers, LAYER_COLOURS, strict=False):
             boxes = self._layers[name][t]
             _rectangles(axis, boxes[boxes[:, 4] > view[name], :4], colour, 0.8)
+        missed = [box for who, *box in self._true_boxes[t] if person in (None, who) and side.row(who)[t] == MISSED]
+        _rectangles(axis, np.array(missed).reshape(-1, 4), "0.3", 1, "--")
         for i in rows[bright]:
             self._plate(axis, side, i, view)
         axis.set(xlim=(0, self._size[0]), ylim=(self._size[1], 0))
         axis.axis("off")
-        axis.set_title(f"frame {t}" + self._now(side, t, person) if short else _titled(side, t), fontsize=9)
 
     def _image(self, people: People, rows: np.ndarray, bright: np.ndarray, t: int) -> np.ndarray:
         """Frame t enlarged, with some people; those who are not bright shine through only."""
@@ -207,26 +248,24 @@ class Player(Live):
             ink = "black" if _is_light(colour) else "white"
             axis.text(*place, str(track), color=ink, fontsize=8, weight="bold", ha="center", va="bottom", bbox=look)
 
-    def _now(self, side: _Side, t: int, person: int | None) -> str:
-        if person is None:
-            return ""
-        now = side.cells[list(side.who).index(person), t]
-        words = {NO_ID: "no id", MISSED: "missed", ABSENT: "hidden", UNLABELLED: "not labelled"}
-        return f": person {person} " + words.get(now, f"has id {now}")
-
     def _lanes(
         self, axis: Axes, side: _Side, moments: list[int], alone: int | None = None, marked: int | None = None
     ) -> None:
         """The lanes of one side; the frames shown are framed, in one person's row if marked; alone: others are pale."""
-        row = {int(who): y for y, who in enumerate(side.who)}
-        for who, ids in zip(side.who, side.cells, strict=True):
-            y, alpha = row[int(who)], 1 if alone in (None, who) else 0.25
-            for begin, end, track in _runs(ids):
-                axis.broken_barh([(begin, end - begin)], (y + 0.12, 0.76), alpha=alpha, **_bar(track))
-                if track == ABSENT:
-                    axis.plot([begin, end], [y + 0.5] * 2, ":", color="0.6", lw=1)
-        for t, who, *_ in side.switches():
-            axis.plot([t, t], [row[who], row[who] + 1], color="k", lw=2)
+        row: dict[int | None, int] = {int(who): y for y, who in enumerate(side.who)}
+        bars = [(row[int(who)], *run) for who, ids in zip(side.who, side.cells, strict=True) for run in _runs(ids)]
+        y, begin, end, ids = np.array(bars).reshape(-1, 4).T
+        pale = np.where(np.isin(y, [row.get(alone, -1)]) | (alone is None), 1, 0.25)
+        shapes = np.stack([begin, y + 0.12, end, y + 0.12, end, y + 0.88, begin, y + 0.88], 1)
+        faces = [
+            (*_filled(track), alpha * (track not in (MISSED, ABSENT))) for track, alpha in zip(ids, pale, strict=True)
+        ]
+        rims = [("0.55" if track == MISSED else "none") for track in ids]
+        axis.add_collection(PolyCollection(shapes.reshape(-1, 4, 2), facecolors=faces, edgecolors=rims, linewidths=0.6))
+        gone = ids == ABSENT
+        axis.hlines(y[gone] + 0.5, begin[gone], end[gone], color="0.6", ls=":", lw=1)
+        t, at = np.array([(t, row[who]) for t, who, *_ in side.switches]).reshape(-1, 2).T
+        axis.vlines(t, at, at + 1, color="k", lw=2)
         top, high = (0, len(side.who)) if marked is None else (row[marked], 1)
         for t in moments:
             axis.add_patch(plt.Rectangle((t, top), 1, high, fill=False, ec="k", lw=1))
@@ -235,12 +274,6 @@ class Player(Live):
         axis.set_yticks(np.arange(0, len(side.who), step) + 0.5, side.who[::step])
         axis.set_ylabel("true person" if self.scene["truth"] else "id")
         axis.set_title(_counted(side), fontsize=9)
-
-    def _who(self, side: _Side, i: int) -> int | None:
-        return int(side.who[side.lane[i]]) if side.lane[i] >= 0 else None
-
-    def _scores(self, people: People, rows: np.ndarray) -> np.ndarray:
-        return np.round(people.score[rows], 2)
 
     # what the script draws
 
@@ -254,6 +287,7 @@ class Player(Live):
             "pictures": any(frame is not None for frame in frames),
             "frames": [None if frame is None else address(_small(frame), "webp", QUALITY) for frame in frames],
             "truth": with_truth,
+            "true": self._true_boxes,
             "trail": TRAIL,
             "poses": [_poses(people, len(self._video), scored) for people in distinct],
             "sides": [_sent(side, k, len(self._video)) for side, k in zip(self._sides, places, strict=True)],
@@ -348,18 +382,32 @@ def _side(video: Video, name: str, people: People, truth: People | None) -> _Sid
     """Lanes of one tracker: of the true persons, or without a truth of its own ids."""
     if truth is None:
         who = np.unique(people.track[people.track >= 0])
-        owner, cells = people.track, np.full((len(who), len(video)), ABSENT)
+        owner, empty = people.track, np.full((len(who), len(video)), ABSENT)
     else:
         truth = truth[truth.present.any(1) & (truth.track >= 0)]
         who = np.unique(truth.track)
-        owner, cells = truth_ids(people, truth).track, np.full((len(who), len(video)), UNLABELLED)
+        owner, empty = truth_ids(people, truth).track, np.full((len(who), len(video)), UNLABELLED)
         labelled = np.asarray(video.labelled, bool) | np.isin(np.arange(len(video)), truth.frame)
-        cells[:, labelled] = ABSENT
-        cells[np.searchsorted(who, truth.track), truth.frame] = MISSED
+        empty[:, labelled] = ABSENT
+        empty[np.searchsorted(who, truth.track), truth.frame] = MISSED
     lane = np.where(np.isin(owner, who), np.searchsorted(who, owner), -1)
-    mine = lane >= 0
-    cells[lane[mine], people.frame[mine]] = people.track[mine]
-    return _Side(name, people, who, lane, cells)
+    return _Side(name, people, who, lane, empty)
+
+
+def _true_boxes(truth: People, n_frames: int) -> list[list]:
+    """[true person, x1, y1, x2, y2] of each frame, to show where a missed one is."""
+    box = extent_boxes(truth.xy, truth.present & np.isfinite(truth.xy).all(-1), BOX_MARGIN).round()
+    known = np.isfinite(box).all(1) & (truth.track >= 0)
+    truth, box = truth[known], box[known]
+    return [[[int(truth.track[i]), *map(float, box[i])] for i in rows] for rows in truth.rows_by_frame(n_frames)]
+
+
+def _now(side: _Side, t: int, person: int | None) -> str:
+    """What a frame says of the person who is shown alone."""
+    if person is None:
+        return ""
+    now = int(side.row(person)[t])
+    return f": person {person} " + STATES.get(now, f"has id {now}")
 
 
 def _runs(ids: np.ndarray) -> list[tuple[int, int, int]]:
@@ -368,13 +416,9 @@ def _runs(ids: np.ndarray) -> list[tuple[int, int, int]]:
     return [(int(a), int(b), int(ids[a])) for a, b in pairwise(edges)]
 
 
-def _bar(track: int) -> dict:
-    """How a stretch of a lane is filled in the static picture."""
-    if track >= NO_ID:
-        return {"facecolor": plots.track_colour(track)}
-    if track == UNLABELLED:
-        return {"facecolor": "none", "edgecolor": "0.85", "hatch": "////", "lw": 0}
-    return {"facecolor": "none", "edgecolor": "0.55" if track == MISSED else "none", "lw": 0.6}
+def _filled(track: int) -> tuple[float, float, float]:
+    """RGB of a stretch of a lane in the static picture; frames that nobody labelled are nearly white."""
+    return (0.93, 0.93, 0.93) if track == UNLABELLED else plots.track_colour(int(track))
 
 
 # --- small things --------------------------------------------------------------------------------------------
@@ -407,8 +451,7 @@ def _sent(side: _Side, poses_at: int, n_frames: int) -> dict:
         "ids": [side.people.track[r] for r in rows],
         "lane": [side.lane[r] for r in rows],
         "who": side.who,
-        "cells": side.cells,
-        "switches": side.switches(),
+        "empty": side.empty,
     }
 
 
@@ -417,9 +460,9 @@ def _over(image: np.ndarray, people: People, scale: int) -> np.ndarray:
     return plots.draw_people(image, people.replace(xy=people.xy * scale), thickness=scale + 1)
 
 
-def _rectangles(axis: Axes, boxes: np.ndarray, colour, width: float) -> None:
+def _rectangles(axis: Axes, boxes: np.ndarray, colour, width: float, style: str = "-") -> None:
     for x1, y1, x2, y2 in boxes[np.isfinite(boxes).all(1)]:
-        axis.add_patch(plt.Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, ec=colour, lw=width))
+        axis.add_patch(plt.Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, ec=colour, lw=width, ls=style))
 
 
 def _head(people: People, i: int) -> tuple[float, float] | None:
@@ -442,12 +485,12 @@ def _is_number(value) -> bool:
 
 
 def _counted(side: _Side) -> str:
-    n = len(side.switches())
+    n = len(side.switches)
     return f"{side.name}: " * bool(side.name) + f"{n} switch{'es' * (n != 1)}" + ", a change of colour each" * bool(n)
 
 
 def _titled(side: _Side, t: int) -> str:
-    so_far = sum(switch[0] <= t for switch in side.switches())
+    so_far = sum(switch[0] <= t for switch in side.switches)
     return f"{side.name}, " * bool(side.name) + f"frame {t}" + f", {so_far} switches so far" * bool(len(side.who))
 
 

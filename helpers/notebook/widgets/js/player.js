@@ -5,7 +5,7 @@ const SPEEDS = [["¼×", 0.25], ["½×", 0.5], ["1×", 1], ["2×", 2]];
 const RATE = 24;  // frames a second at 1×
 const NO_ID = -1, MISSED = -2, ABSENT = -3, UNLABELLED = -4;
 const STATES = { [NO_ID]: "found, no id", [MISSED]: "missed", [ABSENT]: "hidden", [UNLABELLED]: "not labelled" };
-const CROWD = 40;  // people of a frame beyond whom ids stand only at those who are looked at
+const CROWD = 40;  // more people than these are drawn thin, without rims and ids: wide strokes take longest to paint
 const GREY = "#b3b3b3";
 
 export function render({ model, el }) {
@@ -13,9 +13,7 @@ export function render({ model, el }) {
   const heads = ["head top", "nose", "head bottom"].map(name => look.joints.indexOf(name));
   const image = pictures(() => frame.redraw());
   scene.frames.forEach(image);
-  const switches = scene.sides
-    .flatMap((side, k) => side.switches.map(([t, who, before, after]) => ({ t, k, who, before, after })))
-    .sort((a, b) => a.t - b.t || a.k - b.k || a.who - b.who);
+  const states = new Map();
   const everyone = [...new Set(scene.sides.flatMap(side => side.who))].sort((a, b) => a - b);
   let hovered = null, playing = false, speed = 1, loop = true, current = -1, shown = 0;
 
@@ -28,7 +26,7 @@ export function render({ model, el }) {
       ArrowDown: () => nextPerson(1), ArrowUp: () => nextPerson(-1),
     },
     help: "Space plays · ← → Home End step · + − speed · l loop" +
-      (switches.length ? " · n p next, previous switch" : "") +
+      (scene.truth ? " · n p next, previous switch" : "") +
       (everyone.length ? " · ↑ ↓ or a click: one person, Esc: all" : ""),
   });
 
@@ -43,7 +41,7 @@ export function render({ model, el }) {
   frame.body.append(row(start, button("‹", "one frame back (←)", () => step(-1)), button("›", "one frame on (→)", () => step(1)),
                         place.node, value, speeds.node, again));
   const told = element("span", { class: "workbook-help", role: "status", "aria-live": "polite" });
-  if (switches.length)
+  if (scene.truth)
     frame.body.append(row(button("‹ switch", "previous switch (p)", () => jump(-1)), button("switch ›", "next switch (n)", () => jump(1)), told));
   const limits = scene.sliders.map(name => {
     const count = element("output", {}), words = name === "score" ? "score" : `score of ${name}`;
@@ -67,9 +65,9 @@ export function render({ model, el }) {
       down: point => pin(personAt(side, picture, point)),
       over: point => hover(personAt(side, picture, point)), out: () => hover(null),
     });
-    if (!side.who.length) return { side, head, picture, lanes: null };
+    if (!side.who.length) return { side, k, head, picture, lanes: null };
     const lanes = canvas(node, { ratio: width => laneHeight(side) * side.who.length / width + 18 / width, most: scene.sides.length > 1 ? 640 : 720,
-      label: `${words}a lane for each ${scene.truth ? "person" : "id"}, ${side.switches.length} switches`, cursor: "ew-resize" });
+      label: `${words}a lane for each ${scene.truth ? "person" : "id"}`, cursor: "ew-resize" });
     let from = null;
     pointer(lanes, {
       down: point => { from = point; hovered = null; dragLanes(lanes, side, point, frame.view().frame === frameAt(lanes, side, point)); },
@@ -77,15 +75,15 @@ export function render({ model, el }) {
       up: () => { from = null; go(frame.view().frame); },
       over: point => hover(rowAt(lanes, side, point)), out: () => hover(null),
     });
-    return { side, head, picture, lanes, kept: null };
+    return { side, k, head, picture, lanes, kept: null };
   }
   function legend() {
     const item = (style, text) => element("span", { style: "display:inline-flex;align-items:center;gap:4px" }, element("span", { style: `display:inline-block;width:18px;height:10px;${style}` }), text);
     const colours = look.track_colours.slice(0, 3);
     const parts = [`a row: ${scene.truth ? "a true person" : "an id"}`, item(`background:linear-gradient(90deg,${colours[0]} 33%,${colours[1]} 33% 66%,${colours[2]} 66%)`, "colour: the id given")];
-    if (scene.truth) parts.push(item("width:3px;background:var(--wb-ink)", "switch"), item("border:1px solid var(--wb-faint);box-sizing:border-box", "missed"),
+    if (scene.truth) parts.push(item("width:3px;background:var(--wb-ink)", "switch"), item("border:1px solid var(--wb-faint);box-sizing:border-box", "missed (dashed in the picture)"),
                                 item("border-top:2px dotted var(--wb-faint);height:2px", "hidden: not in the truth"));
-    if (scene.sides.some(side => side.cells.some(ids => ids.includes(UNLABELLED))))
+    if (scene.sides.some(side => side.empty.some(ids => ids.includes(UNLABELLED))))
       parts.push(item("background:repeating-linear-gradient(135deg,var(--wb-grid) 0 2px,transparent 2px 5px)", "nobody looked"));
     return element("div", { class: "workbook-row workbook-help" }, ...parts);
   }
@@ -120,9 +118,9 @@ export function render({ model, el }) {
   function faster(by) { setSpeed(speed + by); }
   function toggleLoop() { loop = !loop; again.setAttribute("aria-pressed", String(loop)); }
   function jump(by) {
-    if (!switches.length) return;
+    const { switches } = seen(frame.view()), t = frame.view().frame;
     play(false);
-    const t = frame.view().frame;
+    if (!switches.length) { told.textContent = "no switch"; return; }
     if (current >= 0 && switches[current].t === t) current += by;
     else current = by > 0 ? switches.findIndex(one => one.t > t) : switches.findLastIndex(one => one.t < t);
     if (current < 0 && by > 0 || current >= switches.length) current = 0;
@@ -144,6 +142,20 @@ export function render({ model, el }) {
     const who = rowAt(lanes, side, point), pinned = frame.view().person;
     if (who !== null && (who !== pinned || here)) pin(who);
     go(frameAt(lanes, side, point), false);
+  }
+
+  /** The lanes of the people above the score, and their switches, kept for the score last used. */
+  function seen(view) {
+    const score = "score" in view ? view.score : null;
+    if (!states.has(score)) {
+      states.clear();
+      current = -1;
+      const cells = scene.sides.map(side => cellsOf(side, scene.poses[side.poses].score, score));
+      const switches = scene.sides.flatMap((side, k) => side.who.flatMap((who, row) => changes(cells[k][row]).map(one => ({ k, who, ...one }))));
+      switches.sort((a, b) => a.t - b.t || a.k - b.k || a.who - b.who);
+      states.set(score, { cells, switches, score });
+    }
+    return states.get(score);
   }
 
   // geometry
@@ -190,21 +202,20 @@ export function render({ model, el }) {
   // drawing
 
   function draw(view) {
-    const colours = frame.colours(), alone = hovered ?? view.person;
+    const colours = frame.colours(), alone = hovered ?? view.person, state = seen(view);
     place.set(view.frame);
     place.input.setAttribute("aria-valuetext", `frame ${view.frame} of 0 to ${last}`);
     value.textContent = `${view.frame} / ${last}`;
-    if (current >= 0 && switches[current].t !== view.frame) { current = -1; told.textContent = ""; }
+    if (current >= 0 && state.switches[current].t !== view.frame) { current = -1; told.textContent = ""; }
     for (const { name, one, count } of limits) {
       one.set(view[name]);
       count.textContent = counted(name, view);
     }
     for (const part of views) {
-      const { side } = part, so = side.switches.filter(([t]) => t <= view.frame).length;
-      const words = side.switches.length || scene.truth ? `${so} of ${side.switches.length} switches so far` : "";
-      heading(part.head, side.name, words);
-      drawPicture(part, view, alone);
-      if (part.lanes) drawLanes(part, view, alone, colours);
+      const mine = state.switches.filter(one => scene.sides[one.k] === part.side), so = mine.filter(one => one.t <= view.frame);
+      heading(part.head, part.side.name, scene.truth ? `${so.length} of ${mine.length} switches so far` : "");
+      drawPicture(part, view, alone, state.cells[part.k], mine);
+      if (part.lanes) drawLanes(part, view, alone, colours, state, mine);
     }
   }
   function heading(node, name, words) {
@@ -217,7 +228,7 @@ export function render({ model, el }) {
     const above = scores.filter(score => score > view[name]).length;
     return `${limit}: ${above} of ${scores.length} ${layer ? name : "people"}`;
   }
-  function drawPicture({ side, picture }, view, alone) {
+  function drawPicture({ side, picture }, view, alone, cells, switches) {
     const { context, width, height } = picture.begin(), scale = width / scene.size[0], t = view.frame;
     const to = (x, y) => [x * scale, y * scale], shown = image(scene.frames[t]);
     context.fillStyle = "#f5f5f5";
@@ -225,20 +236,22 @@ export function render({ model, el }) {
     if (shown) context.drawImage(shown, 0, 0, width, height);
     for (const [name, colour, boxes] of scene.layers)
       for (const box of boxes[t]) if (box[4] > view[name]) outline(context, box, scale, colour, 1.2);
+    for (const [who, ...box] of scene.true[t])
+      if (cells[side.who.indexOf(who)]?.[t] === MISSED && (alone === null || alone === who)) dashed(context, box, scale);
     const rows = visible(side, view), bright = rows.filter(i => alone === null || whoOf(side, t, i) === alone);
-    if (bright.length < rows.length) for (const i of rows) stick(context, pose(side, t, i), look.limbs, to, colourOf(side.ids[t][i]), 0.15);
+    if (bright.length < rows.length) for (const i of rows) stick(context, pose(side, t, i), look.limbs, to, colourOf(side.ids[t][i]), 0.15, rows.length > CROWD);
     for (const i of bright) {
       const colour = colourOf(side.ids[t][i]);
       if ("score" in view) boxesOf(context, side, t, i, scale, colour);
-      stick(context, pose(side, t, i), look.limbs, to, colour, 1);
+      stick(context, pose(side, t, i), look.limbs, to, colour, 1, bright.length > CROWD);
     }
-    if (bright.length <= CROWD) for (const i of bright) plate(context, side, t, i, to, width);
-    tag(context, `frame ${t}${aloneWords(side, t, alone)}`, 6, 16);
+    if (bright.length <= CROWD) for (const i of bright) plate(context, side, t, i, to, width, switches);
+    tag(context, `frame ${t}${aloneWords(side, t, alone, cells)}`, 6, 16);
     if (scene.pictures && !scene.frames[t]) tag(context, "the picture of this frame is missing", width / 2, height / 2, { align: "center" });
     else if (!rows.length && !scene.layers.length) tag(context, "nobody here", width / 2, height - 8, { align: "center" });
   }
-  function aloneWords(side, t, alone) {
-    const row = side.who.indexOf(alone), id = row < 0 ? ABSENT : side.cells[row][t];
+  function aloneWords(side, t, alone, cells) {
+    const row = side.who.indexOf(alone), id = row < 0 ? ABSENT : cells[row][t];
     if (alone === null) return "";
     if (!scene.truth) return `, id ${alone}`;
     return `, person ${alone}: ` + (id >= 0 ? `has id ${id}` : STATES[id]);
@@ -249,24 +262,24 @@ export function render({ model, el }) {
       side.ids[s].forEach((other, k) => { if (other === id && s !== t) outline(context, boxOf(side, s, k), scale, colour, 1, 0.6); });
     outline(context, boxOf(side, t, i), scale, colour, 2.2);
   }
-  function plate(context, side, t, i, to, width) {
+  function plate(context, side, t, i, to, width, switches) {
     const id = side.ids[t][i], at = headOf(pose(side, t, i), boxOf(side, t, i), heads);
     if (id < 0 || !at) return;
-    const row = side.lane[t][i], change = row >= 0 && side.switches.find(([s, who]) => s === t && who === side.who[row]);
+    const row = side.lane[t][i], change = row >= 0 && switches.find(one => one.t === t && one.who === side.who[row]);
     const [x, y] = to(...at), colour = colourOf(id);
-    tag(context, change ? `${change[2]} → ${id}` : String(id), Math.max(12, Math.min(width - 12, x)), Math.max(14, y - 6),
+    tag(context, change ? `${change.before} → ${id}` : String(id), Math.max(12, Math.min(width - 12, x)), Math.max(14, y - 6),
         { plate: colour, ink: light(colour) ? "#000" : "#fff", align: "center", size: change ? 15 : 12 });
   }
-  function drawLanes(part, view, alone, colours) {
+  function drawLanes(part, view, alone, colours, state, mine) {
     const { side, lanes } = part, { context, width, height } = lanes.begin();
-    const key = [width, height, alone, colours.ink, colours.paper, globalThis.devicePixelRatio].join();
-    if (part.key !== key) { part.key = key; part.kept = stillLanes(side, lanes.node, width, height, alone, colours); }
+    const key = [width, height, alone, state.score, colours.ink, colours.paper, globalThis.devicePixelRatio].join();
+    if (part.key !== key) { part.key = key; part.kept = stillLanes(part, width, height, alone, colours, state.cells[part.k], mine); }
     context.drawImage(part.kept, 0, 0, width, height);
     const left = labelWidth(side), wide = (width - left - 2) / (last + 1), high = laneHeight(side), x = left + view.frame * wide;
     context.strokeStyle = colours.accent;
     context.lineWidth = 2;
     context.strokeRect(x, 1, Math.max(wide, 2), high * side.who.length);
-    const one = current >= 0 ? switches[current] : null;
+    const one = current >= 0 ? state.switches[current] : null;
     if (one && scene.sides[one.k] === side) {
       context.beginPath();
       context.arc(x, (side.who.indexOf(one.who) + 0.5) * high, Math.max(7, high * 0.7), 0, 7);
@@ -274,7 +287,7 @@ export function render({ model, el }) {
     }
   }
   /** The lanes without the frame that is shown, drawn once for a size, a theme and a person. */
-  function stillLanes(side, node, width, height, alone, colours) {
+  function stillLanes({ side, lanes: { node } }, width, height, alone, colours, cells, switches) {
     const kept = document.createElement("canvas"), context = kept.getContext("2d"), dense = node.width / width;
     kept.width = node.width;
     kept.height = node.height;
@@ -286,9 +299,9 @@ export function render({ model, el }) {
       context.globalAlpha = alone === null || alone === who ? 1 : 0.2;
       context.fillStyle = colours.ink;
       if (high >= 9) context.fillText(String(who), 4, (row + 0.5) * high);
-      for (const [from, to, id] of runs(side.cells[row])) bar(context, left + from * wide, row * high, (to - from) * wide, high, id, colours);
+      for (const [from, to, id] of runs(cells[row])) bar(context, left + from * wide, row * high, (to - from) * wide, high, id, colours);
     });
-    side.switches.forEach(([t, who]) => {
+    switches.forEach(({ t, who }) => {
       context.globalAlpha = alone === null || alone === who ? 1 : 0.2;
       mark(context, left + t * wide, side.who.indexOf(who) * high, high, colours);
     });
@@ -327,6 +340,27 @@ export function render({ model, el }) {
   return () => { playing = false; frame.close(); };
 }
 
+/** The lanes of a side with the people above a score (null: of all): for each person and frame an id, or why there is none. */
+function cellsOf(side, scores, score) {
+  const cells = side.empty.map(row => [...row]);
+  side.ids.forEach((ids, t) => ids.forEach((id, i) => {
+    if (side.lane[t][i] >= 0 && (score === null || scores[t][i] > score)) cells[side.lane[t][i]][t] = id;
+  }));
+  return cells;
+}
+
+/** Where the id of a lane is another than the last one: {t, before, after}. */
+function changes(ids) {
+  const out = [];
+  let before = NO_ID;
+  ids.forEach((id, t) => {
+    if (id < 0) return;
+    if (before >= 0 && id !== before) out.push({ t, before, after: id });
+    before = id;
+  });
+  return out;
+}
+
 /** Stretches of one id: [first frame, frame after the last, id]. */
 function runs(ids) {
   const out = [];
@@ -338,6 +372,14 @@ function runs(ids) {
 function light(colour) {
   const [r, g, b] = [1, 3, 5].map(at => parseInt(colour.slice(at, at + 2), 16));
   return 0.299 * r + 0.587 * g + 0.114 * b > 140;
+}
+
+function dashed(context, [x1, y1, x2, y2], scale) {
+  context.setLineDash([5, 4]);
+  context.lineWidth = 1.6;
+  context.strokeStyle = "rgba(25,25,25,.75)";
+  context.strokeRect(x1 * scale, y1 * scale, (x2 - x1) * scale, (y2 - y1) * scale);
+  context.setLineDash([]);
 }
 
 function outline(context, box, scale, colour, width, alpha = 1) {
@@ -352,8 +394,8 @@ function outline(context, box, scale, colour, width, alpha = 1) {
   context.globalAlpha = 1;
 }
 
-/** A stick figure in one colour with a dark rim: two strokes, so that hundreds are drawn in a frame's time. */
-function stick(context, xy, limbs, to, colour, alpha) {
+/** A stick figure in one colour with a dark rim; thin: without rim and round ends. */
+function stick(context, xy, limbs, to, colour, alpha, thin) {
   context.beginPath();
   for (const [a, b] of limbs) {
     if (!has(xy, a) || !has(xy, b)) continue;
@@ -367,8 +409,8 @@ function stick(context, xy, limbs, to, colour, alpha) {
     context.lineTo(...point);
   }
   context.globalAlpha = alpha;
-  context.lineCap = context.lineJoin = "round";
-  for (const [width, ink] of [[5.5, "rgb(25,25,25)"], [3.2, colour]]) {
+  context.lineCap = thin ? "butt" : "round";
+  for (const [width, ink] of thin ? [[1.8, colour]] : [[5.5, "rgb(25,25,25)"], [3.2, colour]]) {
     context.lineWidth = width;
     context.strokeStyle = ink;
     context.stroke();
