@@ -89,7 +89,8 @@ export function stage(model, el, { label, draw, keys = {}, asks = true, help = "
   onFault();
 
   root.addEventListener("keydown", event => {
-    const typing = ["INPUT", "SELECT", "TEXTAREA"].includes(event.target.tagName);
+    const sliding = event.target.type === "range" && !/^(Arrow|Page|Home|End)/.test(event.key);
+    const typing = ["INPUT", "SELECT", "TEXTAREA"].includes(event.target.tagName) && !sliding;
     const pressing = event.target.tagName === "BUTTON" && [" ", "Enter"].includes(event.key);
     const action = event.ctrlKey || event.metaKey || event.altKey || typing || pressing ? null : keys[event.key];
     event.stopPropagation();  // the page's own shortcuts stay away from a widget that is in use

@@ -188,8 +188,10 @@ export function render({ model, el }) {
   }
   const pose = (side, t, i) => scene.poses[side.poses].xy[t][i];
   const boxOf = (side, t, i) => scene.poses[side.poses].box?.[t][i];
+  /** From a point to the nearest joint or limb of a pose. */
   function distance(xy, x, y) {
     let least = Infinity;
+    for (let j = 0; j < xy.length / 2; j++) if (has(xy, j)) least = Math.min(least, Math.hypot(xy[2 * j] - x, xy[2 * j + 1] - y));
     for (const [a, b] of look.limbs) {
       if (!has(xy, a) || !has(xy, b)) continue;
       const dx = xy[2 * b] - xy[2 * a], dy = xy[2 * b + 1] - xy[2 * a + 1];
