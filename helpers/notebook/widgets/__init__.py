@@ -4,8 +4,10 @@ Sliders where a number is all that is moved; players, editors and tables where p
 """
 
 from helpers.notebook.widgets.base import Live, png
+from helpers.notebook.widgets.match_table import FramePair, MatchTable
+from helpers.notebook.widgets.plane_picker import PlanePicker
 from helpers.notebook.widgets.player import Player
 from helpers.notebook.widgets.pose_editor import PoseEditor
 from helpers.notebook.widgets.sliders import Sliders, scrub
 
-__all__ = ["Live", "Player", "PoseEditor", "Sliders", "png", "scrub"]
+__all__ = ["FramePair", "Live", "MatchTable", "PlanePicker", "Player", "PoseEditor", "Sliders", "png", "scrub"]
