@@ -250,7 +250,7 @@ export function render({ model, el }) {
       context.fill();
     }
     if (view.mode === "hungarian" && !thin) {
-      frameAll(stand.chain, chain, 6, 2, stand.step.kind === "shift" ? [] : [5, 3]);
+      frameAll(stand.chain, chain, 6, 2, stand.step?.kind === "shift" ? [] : [5, 3]);
       frameAll(stand.gone, chain, 2, 2, [2, 3]);
     }
     context.strokeStyle = context.fillStyle = ink.ink;
@@ -363,7 +363,8 @@ export function render({ model, el }) {
     if (Number(limits.input.max) !== top) { limits.input.step = "any"; limits.input.max = String(top); }
     limits.set(view.limit === null ? top : view.limit);
     write(limit, view.limit === null ? "none" : figures(view.limit));
-    const few = Math.max(...people) > scene.readable && view.mode === "hungarian" ? `Steps are shown up to ${scene.readable} people.` : "";
+    const stuck = Math.max(...people) > scene.readable ? `Steps are shown up to ${scene.readable} people.` : "No pair may be matched.";
+    const few = view.mode === "hungarian" && !most ? stuck : "";
     write(words, empty ? `Nobody to match: ${people[0]} people before, ${people[1]} after.` : solved.conflict || few || stand.words);
     write(read, empty ? "" : said(view, data, stand));
     table(results, JSON.stringify([solved.greedy, solved.Hungarian, view.pair]), () => matchings(solved, people));
