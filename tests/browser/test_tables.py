@@ -32,7 +32,8 @@ def show(row, column):
 
 values = np.add.outer(np.arange(4.), np.arange(5.))
 values[0, 4] = np.nan
-plane = PlanePicker({"up": values, "down": -values}, ("r", np.arange(4)), ("c", np.arange(5)), show, (0, 0), title="Plane")
+maps = {"up": values, "down": -values}
+plane = PlanePicker(maps, ("r", np.arange(4)), ("c", np.arange(5)), show, (0, 0), title="Plane")
 plane
 """
 
