@@ -54,6 +54,7 @@ def test_a_hidden_joint_is_not_present_and_moving_it_shows_it():
     answer = w.move(present=present)
     assert answer["joints"]["right"][WRIST] is False and answer["numbers"]["distance"] == 4
     w.move_joint(0, "right wrist", STANDING[WRIST])
+    assert w.move_joint(0, "nose", None)["joints"]["right"][INDEX["nose"]] is False
     assert w.view["present"][0][WRIST] is True and w.answer["joints"]["right"][WRIST] is True
 
 
@@ -150,7 +151,7 @@ def test_the_backdrop_is_the_part_that_the_window_shows():
 
 
 def test_the_strip_shows_every_position_and_the_editor_stays_where_it_is():
-    w = editor(strip=[{"right_wrist": (80, 20)}, {"nose": (0, 0), "head_top": (10, 0)}])
+    w = editor(strip=[{"right_wrist": (80, 20)}, {"nose": None, "head_top": (10, 0)}])
     view, strip = w.view, w.still()
     wide = base.pixels(w.draw(w.view)).shape[1]
     assert strip.shape[1] == 3 * wide + 2 * 6 and w.view == view

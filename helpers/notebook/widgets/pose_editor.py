@@ -37,8 +37,8 @@ class PoseEditor(Live):
     circles. hills: the same for a soft similarity exp(−d² / 2 r²).
     choices: People of a data set that can take a pose's place (in the middle of the window where they lie outside),
     called by `choice_names`. image: uint8 H×W×3, whose pixels the poses are given in; window: the part that is shown,
-    x1 y1 x2 y2 pixels. strip: pictures for readers without widgets, {joint: (x, y)} of the first pose each, beside
-    that of the start.
+    x1 y1 x2 y2 pixels. strip: pictures for readers without widgets, {joint: (x, y)} of the first pose each (None hides
+    the joint), beside that of the start.
 
     `editor.answer` is {"numbers": {…}, "joints": {measure: (15,)}, "faults": {measure: message}}. Raises WorkbookError
     for poses, sizes and names that do not fit. Notebook 01.
@@ -60,7 +60,7 @@ class PoseEditor(Live):
         choice_names: Sequence[str] | None = None,
         image: np.ndarray | None = None,
         window: ArrayLike | None = None,
-        strip: Sequence[Mapping[str, ArrayLike]] = (),
+        strip: Sequence[Mapping[str, ArrayLike | None]] = (),
         title: str = "Pose editor",
     ):
         xy, present = _start(given, present)
@@ -101,8 +101,8 @@ class PoseEditor(Live):
             raise WorkbookError(f"pose editor: choice {view['choice']} does not hold one number for each of {n} poses.")
         return out | {"choice": [_one(k, "choice", -1, len(self._choices)) for k in view["choice"]]}
 
-    def move_joint(self, pose: int, name: str, place: ArrayLike) -> dict:
-        """Put a joint of a pose to place (2,) in pixels and show it; returns the answer. Errors as `move`."""
+    def move_joint(self, pose: int, name: str, place: ArrayLike | None) -> dict:
+        """Put a joint to place (2,) pixels and show it, or with None hide it; returns the answer. Errors as `move`."""
         return self.move(**self._with_joints(self.view, pose, {name: place}))
 
     def pick(self, k: int, pose: int = 0) -> dict:
@@ -112,13 +112,15 @@ class PoseEditor(Live):
         xy[pose], present[pose], choice[pose] = self._choices[k][0][0], self._choices[k][1], k
         return self.move(xy=xy, present=present, choice=choice, pose=pose)
 
-    def _with_joints(self, view: dict, pose: int, joints: Mapping[str, ArrayLike]) -> dict:
-        """The view with some joints of a pose elsewhere, and shown."""
+    def _with_joints(self, view: dict, pose: int, joints: Mapping[str, ArrayLike | None]) -> dict:
+        """The view with some joints of a pose elsewhere, and shown; None hides one."""
         xy, present = _view_arrays(view)
+        pose = _one(pose, "pose", 0, len(xy))
         for name, place in joints.items():
             j = _joint(name)
-            xy[_one(pose, "pose", 0, len(xy)), j] = _array(place, f"place of {name}", float)
-            present[pose, j] = True
+            present[pose, j] = place is not None
+            if place is not None:
+                xy[pose, j] = _array(place, f"place of {name}", float)
         return {**view, "xy": xy.reshape(len(xy), -1).tolist(), "present": present.tolist()}
 
     # what Python says of it
@@ -152,11 +154,11 @@ class PoseEditor(Live):
 
     def _figure(self, view: dict) -> Figure:
         answer, _ = self._measured(view)
-        x1, y1, x2, y2 = self._window
-        high = 3.4
-        wide = high * (x2 - x1) / (y2 - y1)
-        figure, (axis, side) = plt.subplots(
-            1, 2, figsize=(wide + 1.9, high), width_ratios=(wide, 1.9), layout="constrained"
+        (x1, y1, x2, y2), rows = self._window, _rows(answer)
+        wide, below = 3.2, 0.2 * (1.5 + len(rows))
+        high = min(4.5, wide * (y2 - y1) / (x2 - x1))
+        figure, (axis, table) = plt.subplots(
+            2, 1, figsize=(wide, high + below), height_ratios=(high, below), layout="constrained"
         )
         if self._image is not None:
             h, w = self._image.shape[:2]
@@ -167,7 +169,7 @@ class PoseEditor(Live):
             _draw_pose(axis, xy, present, plots.TRACK_COLOURS[pose], right, loose=pose < self._loose)
         axis.set(xlim=(x1, x2), ylim=(y2, y1), aspect="equal")
         axis.axis("off")
-        _write_numbers(side, self._names, answer)
+        _write_numbers(table, self._names, rows)
         return figure
 
     def _draw_rings(self, axis: Axes, view: dict) -> None:
@@ -178,7 +180,7 @@ class PoseEditor(Live):
         for j in np.flatnonzero(present):
             # A hill is shown by its height at one and two widths; a circle by its rim.
             for share in (1, 2) if kind == "hill" else (1,):
-                look: dict[str, Any] = {"fc": plots.TRACK_COLOURS[1], "alpha": 0.22 / share, "ec": "none"}
+                look: dict[str, Any] = {"color": plots.TRACK_COLOURS[1], "alpha": 0.25 / share, "lw": kind == "circle"}
                 axis.add_patch(plt.Circle(xy[j], share * radii[j], **look))
 
     def _backdrop(self) -> dict | None:
@@ -360,18 +362,22 @@ def _draw_pose(axis: Axes, xy, present, colour: str, values, loose: bool) -> Non
             axis.plot(*xy[j], "o", mfc="none", mec="0.4", ms=6, zorder=3)
 
 
-def _write_numbers(axis: Axes, names: Sequence[str], answer: dict) -> None:
-    """The poses' names in their colours, and below them what the measures say."""
-    axis.axis("off")
-    for i, name in enumerate(names):
-        axis.text(0, 1 - 0.07 * i, f"— {name}", color=plots.TRACK_COLOURS[i], va="top", weight="bold")
+def _rows(answer: dict) -> list[tuple[str, str]]:
+    """What the measures say, as texts."""
     rows = [(name, _text(value)) for name, value in answer["numbers"].items()]
     rows += [(name, _right(values)) for name, values in answer["joints"].items()]
-    rows += [(name, text[:30]) for name, text in answer["faults"].items()]
+    return rows + [(name, text[:32]) for name, text in answer["faults"].items()]
+
+
+def _write_numbers(axis: Axes, names: Sequence[str], rows: Sequence[tuple[str, str]]) -> None:
+    """The poses' names in their colours, and below them what the measures say."""
+    axis.axis("off")
+    axis.set(xlim=(0, 1), ylim=(len(rows) + 1, 0))
+    for i, name in enumerate(names):
+        axis.text(0.5 * i, 0.1, f"— {name}", color=plots.TRACK_COLOURS[i], va="top", weight="bold")
     for k, (name, text) in enumerate(rows):
-        y = 0.78 - 0.09 * k
-        axis.text(0, y, name, va="top")
-        axis.text(1, y, text, va="top", ha="right", weight="bold")
+        axis.text(0, k + 1.1, name, va="top")
+        axis.text(1, k + 1.1, text, va="top", ha="right", weight="bold")
 
 
 def _text(value) -> str:
