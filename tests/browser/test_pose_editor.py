@@ -149,6 +149,9 @@ def test_keys_choose_move_hide_and_reset(notebook, edited):
     keyboard.press("c")
     assert edited.state()["view"]["ring"] == 1
     keyboard.press("c")
+    assert edited.state()["view"]["ring"] == -1
+    keyboard.press("c")
+    assert edited.state()["view"]["ring"] == 0
     keyboard.press("r")
     edited.settle()
     assert notebook.python("w.answer")["numbers"]["shown"] == 15 and edited.joint("head_top") == [50, 4]
@@ -223,14 +226,14 @@ def alone(browser):
 
 
 def test_without_a_kernel_joints_move_and_old_numbers_are_called_old(alone):
-    assert "38.00" in alone.root.inner_text() and "Numbers of the start" not in alone.root.inner_text()
+    assert "38.00" in alone.root.inner_text() and "Old numbers" not in alone.root.inner_text()
     before, (x, y) = alone.canvas.screenshot(), POSE[INDEX["left_ankle"]]
     alone.drag(alone.at((x, y)), alone.at((x + 40, y)))
     assert abs(alone.joint("left_ankle")[0] - x - 40) < 0.6 and alone.canvas.screenshot() != before
     text = alone.root.inner_text()
-    assert "Numbers of the start, not of these poses." in text and "run the cell" in text and "38.00" in text
+    assert "Old numbers, not of these poses." in text and "run the cell" in text and "38.00" in text
     alone.reset()
-    assert "Numbers of the start" not in alone.root.inner_text(), "after a reset they are right again"
+    assert "Old numbers" not in alone.root.inner_text(), "after a reset they are right again"
 
 
 def test_a_finger_drags_a_joint_and_taps_twice_to_hide_it(alone):

@@ -70,7 +70,9 @@ class PoseEditor(Live):
         self._window = _window(window, self._image, [xy, *(p for p, _, _ in self._choices)])
         self._choices = [(_inside(p, on, self._window), on, name) for p, on, name in self._choices]
         self._loose = 1 if fixed else len(xy)
+        start = {"xy": xy.reshape(-1, 2 * N_JOINTS), "present": present}
         scene = {
+            "start": start,
             "names": self._names,
             "loose": self._loose,
             "measures": list(self._measures),
@@ -79,7 +81,7 @@ class PoseEditor(Live):
             "window": self._window,
             "image": self._backdrop(),
         }
-        view = {"xy": xy.reshape(-1, 2 * N_JOINTS), "present": present, "pose": 0, "joint": INDEX["right_wrist"]}
+        view = {**start, "pose": 0, "joint": INDEX["right_wrist"]}
         view |= {"ring": 0 if self._rings else -1, "choice": [-1] * len(xy)}
         super().__init__(title, scene, view)
         self._strip = [self._with_joints(self.view, 0, joints) for joints in strip]

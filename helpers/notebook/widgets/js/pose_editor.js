@@ -1,52 +1,63 @@
 // One or two poses whose joints are dragged; circles of what counts as right are drawn here, numbers come from Python.
-import { button, canvas, chips, element, figure, has, numbers, pictures, pointer, rounded, stage, tag } from "./base.js";
+import { button, canvas, chips, element, figure, has, numbers, pictures } from "./base.js";
+import { pointer, rounded, stage, tag } from "./base.js";
 
 export function render({ model, el }) {
-  const { names, loose, rings, choices, window: shown, image, look, measures } = model.get("scene");
-  const start = JSON.parse(JSON.stringify(model.get("view")));
+  const { names, loose, rings, choices, start, window: shown, image, look, measures } = model.get("scene");
   const [x1, y1, x2, y2] = shown, two = names.length > 1;
   const MISS = "#d55e00", REACH = { mouse: 13, pen: 16, touch: 26 };
   const placed = view => JSON.stringify([view.xy, view.present]);
+  const first = placed(model.get("view"));  // what the numbers that are stored belong to
   let over = null, held = null, tapped = null;
 
   const frame = stage(model, el, { label: model.get("title"), draw, keys: keys(), asks: measures.length > 0,
-    help: "Drag a joint; Shift or a limb moves the whole pose. Keys: Tab or [ ] choose a joint, arrows move it (Shift: 10 px), "
-      + "h hides or shows it" + (loose > 1 ? ", 1 2 choose the pose" : "") + (rings.length > 1 ? ", c changes the circles" : "")
-      + (choices.length ? ", n p choose another pose" : "") + ", r resets." });
+    help: "Drag a joint; Shift or a limb moves the whole pose. Keys: Tab or [ ] choose a joint, arrows move it "
+      + "(Shift: 10 px), h hides or shows it" + (loose > 1 ? ", 1 2 choose the pose" : "")
+      + (rings.length ? ", c changes the circles" : "") + (choices.length ? ", n p choose another pose" : "")
+      + ", r resets." });
   const loaded = pictures(() => frame.redraw());
   const most = Math.round(Math.min(640, Math.max(280, 520 * (x2 - x1) / (y2 - y1))));
   const place = element("div", { style: `flex: 0 1 ${most}px` });
   const side = element("div", { style: "flex: 1 1 230px; max-width: 340px" });
-  const surface = canvas(place, { ratio: (y2 - y1) / (x2 - x1), most, label: `${model.get("title")}: ${names.join(" and ")}` });
+  const label = `${model.get("title")}: ${names.join(" and ")}`;
+  const surface = canvas(place, { ratio: (y2 - y1) / (x2 - x1), most, label });
   surface.node.setAttribute("tabindex", "0");
   surface.node.setAttribute("role", "application");
   const controls = element("div", { class: "workbook-row" }, button("reset", "reset all poses", reset));
   const poseChips = loose > 1 ? chips("pose", names, choosePose) : null;
-  const ringChips = rings.length > 1 ? chips("circles", rings.map(r => r[0]), k => frame.change({ ring: k }, false)) : null;
-  const list = choices.length ? element("select", { "aria-label": "pose from the data set", onchange: () => pick(Number(list.value)) },
-    ...[["start", -1], ...choices.map((c, k) => [c[0], k])].map(([text, k]) => element("option", { value: k }, text))) : null;
+  const ringChips = rings.length ? chips("circles", rings.map(r => r[0]), chooseRing) : null;
+  const offered = [["start", -1], ...choices.map((c, k) => [c[0], k])];
+  const list = element("select", { "aria-label": "pose from the data set", onchange: () => pick(Number(list.value)) },
+    ...offered.map(([text, k]) => element("option", { value: k }, text)));
   controls.append(...[poseChips, ringChips].filter(Boolean).map(c => c.node));
-  if (list) controls.append(button("‹", "previous pose of the data set", () => step(-1)), list, button("›", "next pose of the data set", () => step(1)));
+  if (choices.length) {
+    controls.append(button("‹", "previous pose of the data set", () => step(-1)), list,
+                    button("›", "next pose of the data set", () => step(1)));
+  }
   const caption = element("div", { class: "workbook-help" });
   const table = element("div");
   const write = numbers(table, "what Python says");
   const faults = element("div", { class: "workbook-fault", role: "alert" });
-  const legend = element("div", { role: "group", "aria-label": "joints: pressed is shown", style: "display: grid; grid-template-columns: 1fr 1fr; gap: 2px; margin-top: 6px" });
+  const columns = "display: grid; grid-template-columns: 1fr 1fr; gap: 2px; margin-top: 6px";
+  const legend = element("div", { role: "group", "aria-label": "joints: pressed is shown", style: columns });
   const toggles = look.joints.map((name, j) => {
     const one = button(name, `show ${name}`, () => { select(j); toggle(j); });
-    one.style.cssText = `text-align: left; padding: 0 4px; min-height: 22px; font-size: 12px; border-left: 4px solid ${look.joint_colours[j]}`;
+    one.style.cssText = "text-align: left; padding: 0 4px; min-height: 22px; font-size: 12px";
+    one.style.borderLeft = `4px solid ${look.joint_colours[j]}`;
     one.addEventListener("pointerenter", () => { over = [frame.view().pose, j]; frame.redraw(); });
     one.addEventListener("pointerleave", () => { over = null; frame.redraw(); });
     return one;
   });
-  legend.append(...[8, 9, 7, 10, 6, 11, 2, 3, 1, 4, 0, 5, 14, 13, 12].map(j => toggles[j]));  // right and left side by side
+  const pairs = [8, 9, 7, 10, 6, 11, 2, 3, 1, 4, 0, 5, 14, 13, 12];  // right and left side by side
+  legend.append(...pairs.map(j => toggles[j]));
   side.append(caption, table, faults, legend);
   frame.body.append(controls, element("div", { class: "workbook-side" }, place, side));
 
   // what a view says, and how it is changed
 
   const at = (view, p, j) => [view.xy[p][2 * j], view.xy[p][2 * j + 1]];
-  const inside = ([x, y]) => [Math.min(x2, Math.max(x1, x)), Math.min(y2, Math.max(y1, y))].map(v => Math.round(10 * v) / 10);
+  const tenths = v => Math.round(10 * v) / 10;
+  const inside = ([x, y]) => [Math.min(x2, Math.max(x1, x)), Math.min(y2, Math.max(y1, y))].map(tenths);
   const replaced = (rows, p, row) => rows.map((old, q) => (q === p ? row : old));
   const put = (p, xy) => frame.change({ xy: replaced(frame.view().xy, p, xy) });
   function putJoint(p, j, to) {
@@ -54,25 +65,27 @@ export function render({ model, el }) {
     [xy[2 * j], xy[2 * j + 1]] = inside(to);
     put(p, xy);
   }
-  const putPose = (p, from, [dx, dy]) => put(p, from.map((v, i) => Math.round(10 * (v + (i % 2 ? dy : dx))) / 10));
+  const putPose = (p, from, [dx, dy]) => put(p, from.map((v, i) => tenths(v + (i % 2 ? dy : dx))));
   function toggle(j) {
     const { pose, present } = frame.view();
     frame.change({ present: replaced(present, pose, present[pose].map((on, k) => (k === j ? !on : on))) });
     say();
   }
   function reset() {
-    frame.change({ xy: start.xy, present: start.present, choice: start.choice });
+    frame.change({ ...start, choice: names.map(() => -1) });
     say("all poses as they were");
   }
   function choosePose(pose) {
     if (pose < loose) { frame.change({ pose }, false); say(); }
     else if (pose < names.length) frame.note(`${names[pose]} is fixed.`);
   }
+  function chooseRing(k) { frame.change({ ring: k === frame.view().ring ? -1 : k }, false); }
   function select(joint, pose = frame.view().pose) { frame.change({ joint, pose }, false); }
   function pick(k) {
     const { pose, xy, present, choice } = frame.view();
     const [, points, on] = k < 0 ? ["", start.xy[pose], start.present[pose]] : choices[k];
-    frame.change({ xy: replaced(xy, pose, [...points]), present: replaced(present, pose, [...on]), choice: replaced(choice, pose, k) });
+    const chosen = { xy: replaced(xy, pose, points), present: replaced(present, pose, on) };
+    frame.change({ ...chosen, choice: replaced(choice, pose, k) });
   }
   const step = by => {
     const { pose, choice } = frame.view(), many = choices.length + 1;
@@ -110,8 +123,9 @@ export function render({ model, el }) {
     };
     const hide = () => toggle(frame.view().joint);
     return { ArrowLeft: nudge(-1, 0), ArrowRight: nudge(1, 0), ArrowUp: nudge(0, -1), ArrowDown: nudge(0, 1),
-             "[": () => chosen(-1), "]": () => chosen(1), h: hide, Delete: hide, 1: () => choosePose(0), 2: () => choosePose(1),
-             c: () => rings.length && frame.change({ ring: (frame.view().ring + 1) % rings.length }, false),
+             "[": () => chosen(-1), "]": () => chosen(1), h: hide, Delete: hide,
+             1: () => choosePose(0), 2: () => choosePose(1),
+             c: () => frame.change({ ring: (frame.view().ring + 2) % (rings.length + 1) - 1 }, false),
              n: () => choices.length && step(1), p: () => choices.length && step(-1), r: reset };
   }
   // Tab goes from joint to joint on the canvas and leaves it behind the last, so that nobody is caught in it.
@@ -173,8 +187,10 @@ export function render({ model, el }) {
       surface.node.style.cursor = held ? "grabbing" : "default";
       if (held) surface.node.focus({ preventScroll: true });
     },
-    drag(point) {
+    drag([x, y]) {
       if (!held) return;
+      const { clientWidth, clientHeight } = surface.node;  // beyond the canvas nothing could be caught again
+      const point = [Math.min(clientWidth, Math.max(0, x)), Math.min(clientHeight, Math.max(0, y))];
       const moved = [point[0] - held.begun[0], point[1] - held.begun[1]];
       if (!held.moved && Math.hypot(...moved) < 2) return;  // a click is no drag
       held.moved = true;
@@ -203,7 +219,7 @@ export function render({ model, el }) {
 
   // drawing
 
-  const old = view => model.kernel === false && measures.length > 0 && placed(view) !== placed(start);
+  const old = view => model.kernel === false && measures.length > 0 && placed(view) !== first;
   function draw(view) {
     const { context, width, height } = surface.begin();
     scale = width / (x2 - x1);
@@ -261,7 +277,6 @@ export function render({ model, el }) {
     const shade = values && shades(values);
     for (let j = 0; j < 15; j++) {
       const [x, y] = to(...at(view, p, j)), on = has(xy, j);
-      const disc = (r, fill) => { context.fillStyle = fill; context.beginPath(); context.arc(x, y, r, 0, 7); context.fill(); };
       if (!on) {
         context.setLineDash([2, 2]);
         context.strokeStyle = "#555";
@@ -272,22 +287,31 @@ export function render({ model, el }) {
         context.setLineDash([]);
         continue;
       }
-      disc(7, "#fff");
-      disc(6, "#222");
-      disc(5, shade ? shade(j) || look.joint_colours[j] : look.joint_colours[j]);
+      for (const [r, fill] of [[7, "#fff"], [6, "#222"], [5, shade && shade(j) || look.joint_colours[j]]]) {
+        context.fillStyle = fill;
+        context.beginPath();
+        context.arc(x, y, r, 0, 7);
+        context.fill();
+      }
       if (values && values[j] === false) cross(context, x, y);
     }
   }
   function cross(context, x, y) {
     context.beginPath();
     for (const s of [-1, 1]) { context.moveTo(x - 8, y - 8 * s); context.lineTo(x + 8, y + 8 * s); }
-    for (const [width, colour] of [[5, "#fff"], [3, MISS]]) { context.lineWidth = width; context.strokeStyle = colour; context.stroke(); }
+    for (const [width, colour] of [[5, "#fff"], [3, MISS]]) {
+      context.lineWidth = width;
+      context.strokeStyle = colour;
+      context.stroke();
+    }
   }
   /** Colours of numbers between the least and the greatest, dark to light; none for right and wrong. */
   function shades(values) {
     const known = values.filter(v => typeof v === "number"), low = Math.min(...known), high = Math.max(...known);
     if (!known.length) return null;
-    return j => typeof values[j] !== "number" ? null : `hsl(${250 - 200 * (high > low ? (values[j] - low) / (high - low) : 0.5)} 70% 50%)`;
+    const share = v => (high > low ? (v - low) / (high - low) : 0.5);
+    const shade = s => `hsl(${250 - 190 * s} 75% ${30 + 35 * s}%)`;
+    return j => (typeof values[j] === "number" ? shade(share(values[j])) : null);
   }
   function marked(context, view) {
     const [x, y] = to(...at(view, view.pose, view.joint));
@@ -309,7 +333,7 @@ export function render({ model, el }) {
   function beside(view) {
     if (poseChips) poseChips.set(view.pose);
     if (ringChips) ringChips.set(view.ring);
-    if (list) list.value = String(view.choice[view.pose]);
+    list.value = String(view.choice[view.pose]);
     toggles.forEach((one, j) => {
       one.setAttribute("aria-pressed", String(view.present[view.pose][j]));
       one.style.opacity = view.present[view.pose][j] ? 1 : 0.5;
@@ -322,11 +346,11 @@ export function render({ model, el }) {
     write(rows);
     const stale = old(view);
     table.style.opacity = stale ? 0.45 : 1;
-    caption.textContent = stale ? "Numbers of the start, not of these poses." : names.length > 1 ? legendLine() : "";
+    caption.textContent = stale ? "Old numbers, not of these poses." : names.length > 1 ? legendLine() : "";
     const wrong = Object.entries(answer.faults || {}).map(([name, text]) => `${name}: ${text}`).join("\n");
     if (faults.textContent !== wrong) faults.textContent = wrong;
   }
-  const legendLine = () => `${names[0]} is dragged${loose > 1 ? ", and so is " : "; "}${names[1]}${loose > 1 ? "" : " is fixed"}.`;
+  const legendLine = () => (loose > 1 ? "Both poses are dragged." : `${names[0]} is dragged; ${names[1]} is fixed.`);
   return frame.close;
 }
 export default { render };
