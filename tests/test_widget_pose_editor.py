@@ -1,5 +1,6 @@
 """The pose editor, driven from Python; tests/browser/test_pose_editor.py drags its joints."""
 
+import ast
 import re
 from itertools import pairwise
 
@@ -7,11 +8,12 @@ import matplotlib
 import numpy as np
 import pytest
 
-from helpers import WorkbookError
+from helpers import WorkbookError, places
 from helpers.notebook import plots
 from helpers.notebook.widgets import PoseEditor, base
 from helpers.people import nobody, people
 from helpers.skeleton import INDEX, JOINTS
+from tests import notebook_code
 
 matplotlib.use("Agg")
 
@@ -65,6 +67,8 @@ def test_the_picture_moves_with_joint_presence_circles_and_choice(capsys):
     hidden[0, 3] = False
     w.check(xy=TWO + np.array([[[6.0, 3]], [[0, 0]]]), present=hidden, ring=1)
     w.check(ring=-1)
+    w.move(ring=1)
+    w.check(joint=3)  # the hill stands at the chosen joint
     assert [c[0] for c in w.scene["choices"]] == ["frame 3, track 7", "frame 4, track 8"]
     before = w.picture()
     w.pick(1)
@@ -220,3 +224,14 @@ def test_two_hundred_poses_can_be_chosen_from():
     w = PoseEditor(TWO, choices=people(xy=rng.uniform(0, 300, (200, 15, 2)), present=rng.random((200, 15)) < 0.5))
     assert len(w.scene["choices"]) == 200 and len(w.without_kernel()) < 120_000
     assert w.pick(199) is not None
+
+
+def test_what_notebook_01s_measures_read_stays_what_it_is():
+    """They are asked after the whole notebook has run: a name that a later cell binds again would break them."""
+    cells = notebook_code.code_cells(places.ROOT / "notebooks" / "01_data_and_metrics.ipynb")
+    (made,) = [i for i, c in enumerate(cells) if "= PoseEditor(" in c.source]
+    names = notebook_code.read(cells[made - 1].source)
+    assert {"evaluation", "geometry", "clip"} < names, "the cell above the editor's holds the measures"
+    for cell in cells[made + 1 :]:
+        bound = {n for s in ast.parse(cell.source).body for n in notebook_code.defined(s, comprehensions=False)}
+        assert not names & bound, names & bound

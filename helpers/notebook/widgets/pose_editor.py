@@ -180,10 +180,11 @@ class PoseEditor(Live):
         _, kind, radii = self._rings[view["ring"]]
         xy, present = (a[-1] for a in _view_arrays(view))
         for j in np.flatnonzero(present):
-            # A hill is shown by its height at one and two widths; a circle by its rim.
-            for share in (1, 2) if kind == "hill" else (1,):
-                look: dict[str, Any] = {"color": plots.TRACK_COLOURS[1], "alpha": 0.25 / share, "lw": kind == "circle"}
-                axis.add_patch(plt.Circle(xy[j], share * radii[j], **look))
+            axis.add_patch(plt.Circle(xy[j], radii[j], color=plots.TRACK_COLOURS[1], alpha=0.25, fill=kind == "circle"))
+            if kind == "hill" and j == view["joint"]:  # of the chosen joint: all of them would hide what lies below
+                for share in np.linspace(0.25, 2, 8):
+                    look: dict[str, Any] = {"color": plots.TRACK_COLOURS[1], "alpha": 0.12, "lw": 0}
+                    axis.add_patch(plt.Circle(xy[j], share * radii[j], **look))
 
     def _backdrop(self) -> dict | None:
         """The part of the image that the window shows, and where it lies."""

@@ -240,34 +240,37 @@ export function render({ model, el }) {
     context.drawImage(picture, left, top, right - left, bottom - top);
     context.globalAlpha = 1;
   }
-  /** Circles or hills around the second pose's joints; what the first pose has in a circle is filled, else dashed. */
+  /** Around the second pose's joints: circles, filled where the first pose's joint is within, else dashed; or hills. */
   function around(context, view) {
     const [, kind, radii] = rings[view.ring], last = names.length - 1, colour = look.track_colours[1];
     for (let j = 0; j < 15; j++) {
       if (!view.present[last][j] || !radii[j]) continue;
       const [x, y] = to(...at(view, last, j)), r = radii[j] * scale;
+      if (kind === "hill" && j === view.joint) hill(context, x, y, r, colour);
       context.beginPath();
-      context.arc(x, y, kind === "hill" ? 2.5 * r : r, 0, 7);
-      if (kind === "hill") {
-        const slope = context.createRadialGradient(x, y, 0, x, y, 2.5 * r);
-        for (let k = 0; k <= 5; k++) {
-          const height = Math.round(150 * Math.exp(-((k / 2) ** 2) / 2)).toString(16).padStart(2, "0");
-          slope.addColorStop(k / 5, colour + height);
-        }
-        context.fillStyle = slope;
-        context.fill();
-        continue;
-      }
+      context.arc(x, y, r, 0, 7);
       const [ax, ay] = at(view, 0, j), [bx, by] = at(view, last, j);
-      const hit = !two || (view.present[0][j] && Math.hypot(ax - bx, ay - by) <= radii[j]);
+      const hit = kind === "hill" || !two || (view.present[0][j] && Math.hypot(ax - bx, ay - by) <= radii[j]);
       context.strokeStyle = hit ? colour : MISS;
       context.lineWidth = hit ? 1.2 : 2;
       context.setLineDash(hit ? [] : [5, 4]);
       context.fillStyle = colour + "38";
-      if (hit) context.fill();
+      if (hit && kind === "circle") context.fill();
       context.stroke();
       context.setLineDash([]);
     }
+  }
+  /** How exp(−d² / 2 r²) falls around the chosen joint; a hill of every joint would hide what lies below. */
+  function hill(context, x, y, r, colour) {
+    const slope = context.createRadialGradient(x, y, 0, x, y, 2.5 * r);
+    for (let k = 0; k <= 10; k++) {
+      const height = Math.round(200 * Math.exp(-((k / 4) ** 2) / 2)).toString(16).padStart(2, "0");
+      slope.addColorStop(k / 10, colour + height);
+    }
+    context.fillStyle = slope;
+    context.beginPath();
+    context.arc(x, y, 2.5 * r, 0, 7);
+    context.fill();
   }
   function pose(context, view, p) {
     const xy = view.xy[p].map((v, i) => (view.present[p][i >> 1] ? v : null)), colour = look.track_colours[p];
