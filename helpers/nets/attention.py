@@ -141,14 +141,14 @@ class Encoder:
 
 
 def seeded(width: int = 16, layers: int = 2, heads: int = 2, hidden: int = 32, seed: int = 0) -> Encoder:
-    """An untrained encoder whose attention is far from even: queries and keys are drawn wider than usual."""
+    """An untrained encoder; for `pose_tokens` its scores spread by about 1.5, so that attention is far from even."""
     rng = np.random.default_rng(seed)
 
-    def drawn(*shape: int, wide: float = 1.0) -> np.ndarray:
-        return rng.normal(0, wide / np.sqrt(shape[-1]), shape)
+    def drawn(*shape: int) -> np.ndarray:
+        return rng.normal(0, 1 / np.sqrt(shape[-1]), shape)
 
     def layer() -> Layer:
-        project = np.stack([drawn(width, width, wide=wide) for wide in (1.5, 1.5, 1.0)])
+        project = drawn(3, width, width) * np.array([0.8, 0.8, 1.0])[:, None, None]
         norms = np.stack([np.stack([np.ones(width), np.zeros(width)])] * 2)
         zero = np.zeros(width)
         return Layer(
@@ -156,7 +156,7 @@ def seeded(width: int = 16, layers: int = 2, heads: int = 2, hidden: int = 32, s
             drawn(width, hidden), zero, norms,
         )  # fmt: skip
 
-    return Encoder(tuple(layer() for _ in range(layers)), heads, drawn(2, width, wide=2.0), np.zeros(2))
+    return Encoder(tuple(layer() for _ in range(layers)), heads, drawn(2, width), np.zeros(2))
 
 
 def pose_tokens(xy: ArrayLike, present: ArrayLike, width: int, seed: int = 0) -> np.ndarray:
@@ -292,11 +292,16 @@ def removal_effect(probability: Callable[[np.ndarray], float], present: ArrayLik
 def agreement(weights: ArrayLike, effect: ArrayLike, present: ArrayLike) -> float:
     """Spearman's rank correlation of two (T, T) matrices over the ordered pairs of different present tokens.
 
-    How far attention tells what matters; NaN where a matrix is the same everywhere, or with fewer than two tokens.
+    How far attention tells what matters; NaN as in `rank_correlation`.
     """
     known = np.asarray(present, bool)
     pairs = known[:, None] & known & ~np.eye(len(known), dtype=bool)
-    first, second = (_ranks(np.asarray(m, float)[pairs]) for m in (weights, effect))
+    return rank_correlation(np.asarray(weights)[pairs], np.asarray(effect)[pairs])
+
+
+def rank_correlation(a: ArrayLike, b: ArrayLike) -> float:
+    """Spearman's rank correlation of two (N,); NaN where one is the same everywhere, or empty."""
+    first, second = _ranks(np.asarray(a, float)), _ranks(np.asarray(b, float))
     if not len(first) or np.ptp(first) == 0 or np.ptp(second) == 0:
         return float("nan")
     return float(np.corrcoef(first, second)[0, 1])

@@ -3,6 +3,7 @@
 Sliders where a number is all that is moved; players, editors and tables where people, joints and pairs are.
 """
 
+from helpers.notebook.widgets.attention_view import AttentionView
 from helpers.notebook.widgets.base import Live, png
 from helpers.notebook.widgets.match_table import FramePair, MatchTable
 from helpers.notebook.widgets.plane_picker import PlanePicker
@@ -10,4 +11,4 @@ from helpers.notebook.widgets.player import Player
 from helpers.notebook.widgets.pose_editor import PoseEditor
 from helpers.notebook.widgets.sliders import Sliders, scrub
 
-__all__ = ["FramePair", "Live", "MatchTable", "PlanePicker", "Player", "PoseEditor", "Sliders", "png", "scrub"]
+__all__ = ["AttentionView", "FramePair", "Live", "MatchTable", "PlanePicker", "Player", "PoseEditor", "Sliders", "png", "scrub"]

@@ -1,0 +1,247 @@
+"""The attention view under mouse and keys, with the reference encoder on two puppet poses."""
+
+import json
+
+import numpy as np
+import pytest
+
+# A demonstration notebook: one person at two moments, a second to exchange, and the reference encoder.
+IMPORTS = """
+import numpy as np
+from helpers import puppets
+from helpers.nets import attention
+from helpers.notebook.widgets import AttentionView
+"""
+POSES = """
+video = puppets.videos("val", n=1, first=2, render=False, labelled="all")[0]
+now, later = video.people.at(20), video.people.at(24)
+def window(i, j):
+    return np.stack([now.xy[i], later.xy[j]]), np.stack([now.present[i], later.present[j]])
+"""
+WIDGET = """
+attend = attention.pose_attention(attention.seeded())
+w = AttentionView(*window(2, 2), attend, others={"another person": window(2, 5)}, title="Attention, reference encoder")
+w.check(mode="rollout", layer=1, head=0, token=20, choice=1)
+w
+"""
+# A model as large as KeyTrack's (4 layers of 4 heads) with [CLS], to measure; one that fails where a joint goes far left.
+LARGE = """
+large = attention.pose_attention(attention.seeded(32, 4, 4, 32))
+def with_cls(xy, present):
+    if xy[0, 12, 0] < -50:
+        raise ValueError("the neck has left the picture")
+    said, known = large(xy, present), np.concatenate([[True], present.ravel()])
+    weights = np.zeros((4, 4, 31, 31))
+    weights[..., 1:, 1:] = said["weights"]
+    weights[..., 0, known] = 1 / known.sum()
+    zeroed = np.pad(said["value_zeroed"], ((0, 0), (1, 0), (1, 0)))
+    return {"weights": weights, "value_zeroed": zeroed, "effect": np.append(0, said["effect"]),
+            "probability": {"match": said["probability"], "no match": 1 - said["probability"]}}
+tokens = ["[CLS]", *((p, j) for p in range(2) for j in range(15))]
+big = AttentionView(*window(2, 2), with_cls, tokens=tokens, title="Attention with a class token")
+big
+"""
+CELLS = [IMPORTS, POSES, WIDGET, LARGE]
+NAME = "Attention, reference"
+BIG = "Attention with a class"
+
+
+@pytest.fixture(scope="module")
+def notebook(open_notebook):
+    return open_notebook(CELLS)
+
+
+@pytest.fixture
+def widget(notebook):
+    found = notebook.widget(NAME)
+    found.focus()
+    for key in ("Escape", "r"):
+        notebook.page.keyboard.press(key)
+    if notebook.numbers(NAME)["view"]["choice"]:
+        notebook.page.keyboard.press("x")
+    settled(notebook)
+    return found
+
+
+def settled(notebook, name=NAME, variable="w"):
+    """Wait until Python has answered the last question, and the browser has drawn it."""
+    for _ in range(50):
+        notebook.page.wait_for_timeout(60)
+        state = notebook.numbers(name)
+        if notebook.python(f"{variable}.view") == state["view"]:
+            notebook.page.wait_for_timeout(60)
+            return notebook.numbers(name)
+    raise AssertionError("the browser's view never came to Python")
+
+
+def place(widget, token):
+    """Where a token stands on the page."""
+    canvas = widget.locator("canvas").first
+    canvas.scroll_into_view_if_needed()
+    box, at = canvas.bounding_box(), json.loads(canvas.get_attribute("data-placed"))[token]
+    return box["x"] + at[0], box["y"] + at[1]
+
+
+def heard(widget):
+    """The strongest partners in words, and the line that is read out."""
+    return widget.get_by_role("listitem").all_inner_texts(), widget.locator(".workbook-help[role=status]").inner_text()
+
+
+def spelt(lines):
+    """Names and numbers to two digits: small numbers are written with two in the browser."""
+    return [(line.split(": ")[0], round(float(line.split(": ")[1]), 2)) for line in lines]
+
+
+def test_the_words_are_pythons_numbers_in_every_mode_layer_and_head(notebook, widget):
+    keyboard, seen = notebook.page.keyboard, set()
+    for keys in ("", "m", "m", "l", "mm", "e", "e", "d"):
+        for key in keys:
+            keyboard.press(key)
+        state = settled(notebook)
+        lines, _ = heard(widget)
+        assert spelt(lines) == spelt(notebook.python("w.partners()")[:8]) and len(lines) == 8, state["view"]
+        seen.add(notebook.pixels(widget))
+    assert len(seen) == 7, "direction d shows only with a token; every other step is another picture"
+    keyboard.press("ArrowDown")
+    settled(notebook)
+    assert spelt(heard(widget)[0]) == spelt(notebook.python("w.partners()")[:8])
+    for key in "edmml":
+        keyboard.press(key)
+    keyboard.press("e")
+    keyboard.press("m")
+    notebook.page.wait_for_timeout(100)
+
+
+def test_a_joint_that_is_pointed_at_shows_its_row_and_a_click_keeps_it(notebook, widget):
+    mouse, before = notebook.page.mouse, notebook.pixels(widget)
+    mouse.move(*place(widget, 18))
+    notebook.page.wait_for_timeout(100)
+    lines, read = heard(widget)
+    assert lines and all(line.startswith("left hip (t+1) →") for line in lines) and "row sum 1.000" in read
+    assert notebook.pixels(widget) != before and notebook.numbers(NAME)["view"]["token"] == -1
+    mouse.move(5, 5)
+    notebook.page.wait_for_timeout(100)
+    assert not heard(widget)[1].startswith("left hip")
+    mouse.click(*place(widget, 18))
+    mouse.move(5, 5)
+    state = settled(notebook)
+    assert state["view"]["token"] == 18 and heard(widget)[1].startswith("left hip (t+1)")
+    widget.get_by_role("radio", name="direction: attended by").click()
+    settled(notebook)
+    assert all("→ left hip (t+1)" in line for line in heard(widget)[0])
+    widget.get_by_role("radio", name="direction: attends to").click()
+
+
+def test_a_cell_of_the_matrix_is_read_out(notebook, widget):
+    grid = widget.locator("canvas").nth(1)
+    grid.scroll_into_view_if_needed()
+    box = grid.bounding_box()
+    size = (box["width"] - 50) / 30
+    notebook.page.mouse.move(box["x"] + 44 + 2.5 * size, box["y"] + 44 + 20.5 * size)
+    notebook.page.wait_for_timeout(100)
+    value = notebook.python("float(w.matrix()[20, 2])")
+    read = heard(widget)[1]
+    assert "left ankle (t+1) → right hip (t): " in read
+    assert float(read.split("right hip (t): ")[1].split(";")[0]) == pytest.approx(value, abs=6e-3)
+
+
+def test_a_dragged_joint_moves_weights_and_probability_live(notebook, widget):
+    mouse, start = notebook.page.mouse, settled(notebook)
+    x, y = place(widget, 21)
+    mouse.move(x, y)
+    mouse.down()
+    probabilities = set()
+    for step in range(1, 7):
+        mouse.move(x - 8 * step, y - 5 * step)
+        notebook.page.wait_for_timeout(120)
+        probabilities.add(notebook.numbers(NAME)["answer"]["numbers"]["probability"])
+    mouse.up()
+    state = settled(notebook)
+    assert len(probabilities) >= 4, "numbers follow while the mouse is down"
+    ((pose, joint, *at),) = state["view"]["moved"]
+    assert (pose, joint) == (1, 6) and state["answer"] == notebook.python("w.answer") != start["answer"]
+    moved = f"(lambda xy, p: (xy.__setitem__((1, 6), {at}), attend(xy, p)['probability'])[1])(*window(2, 2))"
+    assert state["answer"]["numbers"]["probability"] == pytest.approx(notebook.python(moved), abs=1e-4)
+    assert spelt(heard(widget)[0]) == spelt(notebook.python("w.partners()")[:8])
+    notebook.page.keyboard.press("Shift+ArrowRight")
+    assert settled(notebook)["view"]["moved"][0][2] > at[0]
+    widget.get_by_role("button", name="put all joints back").click()
+    assert settled(notebook)["answer"] == start["answer"]
+
+
+def test_people_are_exchanged_and_a_joint_hidden(notebook, widget):
+    start = settled(notebook)
+    widget.get_by_role("radio", name="people: another person").click()
+    state = settled(notebook)
+    other = notebook.python("attend(*window(2, 5))['probability']")
+    assert state["answer"]["numbers"]["probability"] == pytest.approx(other, abs=1e-4)
+    assert state["answer"]["numbers"] != start["answer"]["numbers"]
+    notebook.page.mouse.dblclick(*place(widget, 18))
+    state = settled(notebook)
+    assert state["view"]["hidden"] == [[1, 3]] and state["answer"]["known"][18] == 0
+    assert all("left hip (t+1)" not in line for line in heard(widget)[0])
+    widget.focus()
+    notebook.page.keyboard.press("h")
+    assert settled(notebook)["view"]["hidden"] == []
+
+
+def test_what_attend_raises_is_shown_and_the_picture_stays(notebook):
+    widget, keyboard = notebook.widget(BIG), notebook.page.keyboard
+    before = settled(notebook, BIG, "big")["answer"]
+    x, y = place(widget, 13)
+    mouse = notebook.page.mouse
+    mouse.move(x, y)
+    mouse.down()
+    notebook.python("big.__dict__.update(_attend=lambda *_: (_ for _ in ()).throw(ValueError('no model'))) or 1")
+    mouse.move(x + 20, y - 10, steps=3)
+    mouse.up()
+    widget.get_by_text("ValueError: no model").wait_for()
+    assert notebook.numbers(BIG)["answer"] == before
+    notebook.python("big.__dict__.update(_attend=with_cls) or 1")
+    widget.focus()
+    keyboard.press("r")
+    widget.get_by_text("ValueError: no model").wait_for(state="detached")
+
+
+def test_four_layers_of_four_heads_are_fast_and_small(notebook, capsys):
+    widget, mouse = notebook.widget(BIG), notebook.page.mouse
+    x, y = place(widget, 20)
+    mouse.move(x, y)
+    mouse.down()
+    for step in range(40):
+        mouse.move(x + step % 9, y - step)
+        notebook.page.wait_for_timeout(25)
+    mouse.up()
+    settled(notebook, BIG, "big")
+    state, stored = notebook.numbers(BIG), notebook.python("len(big.without_kernel())")
+    asked = notebook.python(
+        "(lambda t, _, u: 1000 * (u() - t))((n := __import__('time').perf_counter)(), with_cls(*window(2, 2)), n)"
+    )
+    with capsys.disabled():
+        print(f"\n{BIG} token: {notebook.times(BIG)}, of which attend {asked:.0f} ms; {stored} bytes stored")
+        print(f"{NAME} encoder: {notebook.times(NAME)}")
+    assert np.median(state["redraw"]) <= 16 and stored < 500_000 and not notebook.errors
+
+
+def test_without_a_kernel_all_but_new_numbers_works(notebook, browser):
+    page = browser.new_page(viewport={"width": 1000, "height": 1100})
+    page.set_content(f"<body>{notebook.python('w.without_kernel()')}</body>")
+    widget = page.locator(".workbook")
+    widget.wait_for()
+    partners = notebook.python("w.partners()")
+    assert spelt(heard(widget)[0]) == spelt(partners[:8])
+    page.mouse.move(*place(widget, 18))
+    page.wait_for_timeout(100)
+    assert heard(widget)[1].startswith("left hip (t+1): row sum 1.000")
+    for name in ("show: rollout", "show: values zeroed", "show: raw attention", "layer: 2", "head: 1"):
+        before = widget.screenshot()
+        widget.get_by_role("radio", name=name).click()
+        page.wait_for_timeout(100)
+        assert widget.screenshot() != before and "Python" not in widget.locator(".workbook-note").inner_text()
+    x, y = place(widget, 21)
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 30, y)
+    page.mouse.up()
+    widget.get_by_text("These numbers come from Python").wait_for()
+    page.close()
