@@ -51,11 +51,11 @@ def test_measures_in_numbers():
     np.testing.assert_allclose(attention.rollout(weights), [[0.65, 0.35], [0.4, 0.6]])
     twice = attention.rollout(np.concatenate([weights, weights]))
     np.testing.assert_allclose(twice, [[0.5625, 0.4375], [0.5, 0.5]])
-    outputs = {None: [[1, 0], [0, 2]], 0: [[-1, 0], [0, 2]], 1: [[1, 1], [0, 1]]}
-    moved = attention.value_zeroed(lambda layer, token: np.array(outputs[token], float), 1, [True, True])
+    outputs = {(0, 0): [[1, 0], [0, 2]], (1, 0): [[-1, 0], [0, 2]], (0, 1): [[1, 1], [0, 1]]}
+    moved = attention.value_zeroed(lambda layer, zeroed: [outputs[tuple(z)] for z in zeroed.astype(int)], 1, [1, 1])
     np.testing.assert_allclose(moved[0], [[2, 1 - np.sqrt(0.5)], [0, 0]], atol=1e-12)
     np.testing.assert_allclose(
-        attention.removal_effect(lambda left: 0.1 + 0.5 * left[0] - 0.2 * left[1], [True, True, False]), [-0.5, 0.2, 0]
+        attention.removal_effect(lambda left: left @ [0.5, -0.2, 9] + 0.1, [True, True, False]), [-0.5, 0.2, 0]
     )
 
 

@@ -43,7 +43,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class Pass:
-    """What one forward pass gave, for T tokens of width D, L layers and H heads.
+    """What one forward pass gave, for T tokens of width D, L layers and H heads; of N masks at once with N before.
 
     output (T, D); weights (L, H, T, T), row i = what token i attended to, as the pass used them; probability (2,)
     of "not the same" and "the same"; inputs (L, T, D): what went into each layer.
@@ -56,31 +56,33 @@ class Pass:
 
 
 def attention_weights(queries: np.ndarray, keys: np.ndarray, present: np.ndarray) -> np.ndarray:
-    """softmax(q kᵀ / √d) over the present tokens. queries, keys (H, T, d), present (T,) → (H, T, T).
+    """softmax(q kᵀ / √d) over the present tokens. queries, keys (…, H, T, d), present (…, T) → (…, H, T, T).
 
     An absent token is attended by nobody: its column is 0. Without any present token all is 0.
     """
-    if not present.any():
-        return np.zeros((*queries.shape[:2], len(present)))
-    scores = np.where(present, queries @ keys.swapaxes(-1, -2) / np.sqrt(queries.shape[-1]), -np.inf)
-    raised = np.exp(scores - scores.max(-1, keepdims=True))
-    return raised / raised.sum(-1, keepdims=True)
+    scores = queries @ keys.swapaxes(-1, -2) / np.sqrt(queries.shape[-1])
+    scores = np.where(present[..., None, None, :], scores, -np.inf)
+    most = scores.max(-1, keepdims=True)
+    raised = np.exp(scores - np.where(np.isfinite(most), most, 0.0))
+    total = raised.sum(-1, keepdims=True)
+    return np.divide(raised, total, out=raised, where=total > 0)
 
 
 def run_layer(
-    layer: Layer, x: np.ndarray, present: np.ndarray, heads: int, zeroed: int | None = None
+    layer: Layer, x: np.ndarray, present: np.ndarray, heads: int, zeroed: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """One layer: x (T, D), present (T,) → output (T, D) and weights (heads, T, T).
+    """One layer: x (…, T, D), present (…, T) → output (…, T, D) and weights (…, heads, T, T).
 
-    zeroed: the token whose value is 0; its query and key stay, so the weights do too.
+    zeroed (…, T) bool: tokens whose value is 0; their queries and keys stay, so the weights do too.
     """
-    rows = x @ layer.project.swapaxes(-1, -2) + layer.project_bias[:, None]
-    queries, keys, values = rows.reshape(3, len(x), heads, -1).swapaxes(1, 2)
+    rows = x[..., None, :, :] @ layer.project.swapaxes(-1, -2) + layer.project_bias[:, None]
+    split = rows.reshape(*rows.shape[:-1], heads, -1).swapaxes(-3, -2)
+    queries, keys, values = np.moveaxis(split, -4, 0)
     if zeroed is not None:
-        values[:, zeroed] = 0
+        values = np.where(zeroed[..., None, :, None], 0.0, values)
     weights = attention_weights(queries, keys, present)
-    mixed = (weights @ values).swapaxes(0, 1).reshape(x.shape)
-    x = _normed(x + mixed @ layer.join.T + layer.join_bias, layer.norms[0])
+    mixed = (weights @ values).swapaxes(-3, -2)
+    x = _normed(x + mixed.reshape(*mixed.shape[:-2], -1) @ layer.join.T + layer.join_bias, layer.norms[0])
     hidden = np.maximum(x @ layer.widen.T + layer.widen_bias, 0)
     return _normed(x + hidden @ layer.narrow.T + layer.narrow_bias, layer.norms[1]), weights
 
@@ -114,7 +116,7 @@ class Encoder:
         return self.classify.shape[1]
 
     def __call__(self, tokens: ArrayLike, present: ArrayLike) -> Pass:
-        """tokens (T, D), present (T,) bool → Pass. An absent token may hold NaN; its output means nothing.
+        """tokens (T, D), present (T,) or (N, T) bool → Pass. An absent token may hold NaN; its output means nothing.
 
         Raises WorkbookError on another width, on no token, and on a present token that is not finite.
         """
@@ -124,20 +126,21 @@ class Encoder:
             inputs.append(x)
             x, used = run_layer(layer, x, present, self.heads)
             weights.append(used)
-        logits = self.classify @ x[0] + self.classify_bias
-        raised = np.exp(logits - logits.max())
-        return Pass(x, np.stack(weights), raised / raised.sum(), np.stack(inputs))
+        logits = x[..., 0, :] @ self.classify.T + self.classify_bias
+        raised = np.exp(logits - logits.max(-1, keepdims=True))
+        return Pass(x, np.stack(weights, -4), raised / raised.sum(-1, keepdims=True), np.stack(inputs, -3))
 
     def _checked(self, tokens: ArrayLike, present: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         x, known = np.asarray(tokens, float), np.asarray(present, bool)
-        if x.ndim != 2 or x.shape[1] != self.width or known.shape != x.shape[:1] or not len(x):
+        if x.shape[1:] != (self.width,) or known.shape[-1:] != x.shape[:1] or not len(x):
             raise WorkbookError(
                 f"encoder: expected tokens (T, {self.width}) and present (T,) with T ≥ 1, "
                 f"got {x.shape} and {known.shape}."
             )
-        if not np.isfinite(x[known]).all():
-            raise WorkbookError(f"encoder: token {np.flatnonzero(known & ~np.isfinite(x).all(1))[0]} is not finite.")
-        return np.where(known[:, None] | np.isfinite(x), x, 0.0), known
+        wrong = known & ~np.isfinite(x).all(1)
+        if wrong.any():
+            raise WorkbookError(f"encoder: token {np.argwhere(wrong)[0, -1]} is not finite.")
+        return np.broadcast_to(np.where(known[..., None] | np.isfinite(x), x, 0.0), (*known.shape, self.width)), known
 
 
 def seeded(width: int = 16, layers: int = 2, heads: int = 2, hidden: int = 32, seed: int = 0) -> Encoder:
@@ -189,14 +192,14 @@ def pose_attention(encoder: Encoder, seed: int = 0) -> Callable[[np.ndarray, np.
         tokens, known = pose_tokens(xy, present, encoder.width, seed), np.asarray(present, bool).ravel()
         done = encoder(tokens, known)
 
-        def outputs(layer: int, token: int | None) -> np.ndarray:
-            return run_layer(encoder.layers[layer], done.inputs[layer], known, encoder.heads, token)[0]
+        def outputs(layer: int, zeroed: np.ndarray) -> np.ndarray:
+            return run_layer(encoder.layers[layer], done.inputs[layer], known, encoder.heads, zeroed)[0]
 
         return {
             "weights": done.weights,
             "rollout": rollout(done.weights, known),
             "value_zeroed": value_zeroed(outputs, len(encoder.layers), known),
-            "effect": removal_effect(lambda left: float(encoder(tokens, left).probability[1]), known),
+            "effect": removal_effect(lambda left: encoder(tokens, left).probability[:, 1], known),
             "probability": float(done.probability[1]),
         }
 
@@ -251,21 +254,20 @@ def rollout(weights: ArrayLike, present: ArrayLike | None = None) -> np.ndarray:
     return through
 
 
-def value_zeroed(outputs: Callable[[int, int | None], np.ndarray], layers: int, present: ArrayLike) -> np.ndarray:
+def value_zeroed(outputs: Callable[[int, np.ndarray], ArrayLike], layers: int, present: ArrayLike) -> np.ndarray:
     """How far each token's output of a layer moves when another token's value is zeroed in it: (L, T, T).
 
     Entry (l, i, j) is the cosine distance (0 … 2) between token i's outputs of layer l with and without the value of
-    token j (Mohebbi et al. 2023, before they divide rows by their sums). outputs(layer, token) → (T, D): that layer's
-    output for its usual input with the token's value 0, or with all values as they are where token is None.
-    present (T,): absent tokens are not asked; their rows and columns are 0.
+    token j (Mohebbi et al. 2023, before they divide rows by their sums). outputs(layer, zeroed (N, T) bool) → (N, T,
+    D): that layer's output for its usual input, N times, with these tokens' values 0. present (T,): absent tokens are
+    not asked; their rows and columns are 0.
     """
     known = np.asarray(present, bool)
-    out = np.zeros((layers, len(known), len(known)))
+    one, out = np.eye(len(known), dtype=bool)[known], np.zeros((layers, len(known), len(known)))
     for layer in range(layers):
-        usual = _unit(outputs(layer, None))
-        for token in np.flatnonzero(known):
-            # Half the squared distance of unit vectors is 1 − cos, and exactly 0 where nothing moved.
-            out[layer, :, token] = ((_unit(outputs(layer, int(token))) - usual) ** 2).sum(-1) / 2
+        usual, *without = _unit(outputs(layer, np.concatenate([np.zeros((1, len(known)), bool), one])))
+        # Half the squared distance of unit vectors is 1 − cos, and exactly 0 where nothing moved.
+        out[layer][:, known] = ((np.reshape(without, (len(one), *usual.shape)) - usual) ** 2).sum(-1).T / 2
     return np.where(known[:, None], out, 0.0)
 
 
@@ -275,17 +277,16 @@ def _unit(rows: ArrayLike) -> np.ndarray:
     return np.divide(rows, length, out=np.zeros_like(rows), where=length > 0)
 
 
-def removal_effect(probability: Callable[[np.ndarray], float], present: ArrayLike) -> np.ndarray:
+def removal_effect(probability: Callable[[np.ndarray], ArrayLike], present: ArrayLike) -> np.ndarray:
     """Change of a probability when a token is removed: (T,), 0 for an absent token.
 
-    probability(present (T,)) → float: the model's answer when only these tokens are there.
+    probability(present (N, T)) → (N,): the model's answers when only these tokens are there.
     """
     known = np.asarray(present, bool)
-    usual, out = probability(known.copy()), np.zeros(len(known))
-    for token in np.flatnonzero(known):
-        left = known.copy()
-        left[token] = False
-        out[token] = probability(left) - usual
+    left = known & ~np.eye(len(known), dtype=bool)[known]
+    usual, *without = np.asarray(probability(np.concatenate([known[None], left])), float)
+    out = np.zeros(len(known))
+    out[known] = np.array(without) - usual
     return out
 
 

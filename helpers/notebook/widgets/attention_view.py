@@ -24,7 +24,7 @@ from helpers.skeleton import JOINTS, N_JOINTS
 
 #: What a line means, by the name that a view's `mode` holds.
 MODES = {"raw": "raw attention", "rollout": "rollout", "zeroed": "values zeroed"}
-#: Lines of a row ("from": what a token attends to) and of a column ("to": who attends to it), as in the script.
+#: Lines of a row ("from": what a token attends to) and of a column ("to": who attends to it).
 LINE_COLOURS = {"from": "#0072b2", "to": "#d55e00"}
 #: At most so many lines are drawn: more are a ball of wool.
 MOST_LINES = 60
@@ -97,9 +97,9 @@ class AttentionView(Live):
             "modes": [[mode, MODES[mode]] for mode in self._modes],
             "start": shown["numbers"],
             "most_lines": MOST_LINES,
-            "line_colours": LINE_COLOURS,
         }
         view = {"mode": "raw", "layer": 0, "head": "mean", "token": -1, "partner": -1, "direction": "from", "lines": 12}
+        self._parts = list(view | start)
         super().__init__(title, scene, view | start)
 
     def _name(self, token: Token) -> str:
@@ -111,8 +111,8 @@ class AttentionView(Live):
     # what a view may hold
 
     def checked(self, view: dict) -> dict:
-        if set(view) != set(self.view):
-            raise WorkbookError(f"attention view: a view holds {', '.join(self.view)}, got {', '.join(view)}.")
+        if set(view) != set(self._parts):
+            raise WorkbookError(f"attention view: a view holds {', '.join(self._parts)}, got {', '.join(view)}.")
         layers, heads = self._shape
         limits = {
             "layer": (0, layers), "token": (-1, len(self._tokens)), "partner": (-1, len(self._tokens)),
@@ -168,7 +168,7 @@ class AttentionView(Live):
         out["numbers"] = _numbers(given["probability"])
         out["astray"] = float(weights[:, :, known][..., ~known].sum(-1).max(initial=0.0))
         out["agreement"] = self._agreement(out)
-        return out
+        return out | {mode: _rounded(out[mode]) for mode in MODES if mode in out}
 
     @staticmethod
     def _agreement(said: dict[str, Any]) -> dict[str, list[list[float]]]:
@@ -216,7 +216,10 @@ class AttentionView(Live):
     def partners(self) -> list[str]:
         """The lines of the present view in words, strongest first: "left wrist (t) → left elbow (t+1): 0.23"."""
         matrix = self._matrix(self.view)
-        return [f"{self._names[i]} → {self._names[j]}: {matrix[i, j]:.3f}" for i, j in _strongest(matrix, self.view)]
+        return [f"{self._names[i]} → {self._names[j]}: {matrix[i, j]:.3f}" for i, j in self._lines(self.view)]
+
+    def _lines(self, view: dict) -> list[tuple[int, int]]:
+        return _strongest(self._matrix(view), view, self._attended(view)["known"])
 
     # the static pictures
 
@@ -233,7 +236,7 @@ class AttentionView(Live):
     def still(self) -> Figure:
         """One column a mode: the strongest lines on the poses, the matrix below."""
         figure, axes = plt.subplots(
-            2, len(self._modes), figsize=(3.3 * len(self._modes), 5.6), squeeze=False, layout="constrained"
+            2, len(self._modes), figsize=(3.4 * len(self._modes), 6.2), squeeze=False, layout="constrained"
         )
         for mode, (top, bottom) in zip(self._modes, axes.T, strict=True):
             view = self.view | {"mode": mode}
@@ -262,8 +265,9 @@ class AttentionView(Live):
         return "attention is not explanation" + (": its rank correlation " + ", ".join(parts) if parts else "")
 
     def _draw_poses(self, axis: Axes, view: dict, matrix: np.ndarray, xy: np.ndarray, present: np.ndarray) -> None:
-        middles, (width, height) = _places(list(self._windows.values()))
-        shown = xy + (middles - _middle(*list(self._windows.values())[view["choice"]]))[:, None]
+        given = list(self._windows.values())[view["choice"]]
+        middles, (width, height) = _places(*given)
+        shown = xy + (middles - _middle(*given))[:, None]
         for w, middle in enumerate(middles):
             stick_figure(axis, shown[w], present[w])
             axis.text(*(middle + (0, 0.62 * height)), self._labels[w], ha="center", va="center", fontsize=8)
@@ -274,7 +278,7 @@ class AttentionView(Live):
         for i, place in at.items():
             axis.text(*place, self._names[i], ha="center", va="center", fontsize=8, bbox={"fc": ".9", "ec": ".6"})
         at |= {i: shown[t] for i, t in enumerate(self._tokens) if not isinstance(t, str) and present[t]}
-        _draw_lines(axis, matrix, view, at)
+        _draw_lines(axis, matrix, self._lines(view), at, LINE_COLOURS[view["direction"]])
         if view["token"] in at:
             axis.plot(*at[view["token"]], "o", ms=13, mfc="none", mec=LINE_COLOURS[view["direction"]], mew=2)
         axis.set(xlim=(low[0] - 0.5 * width, high[0] + 0.5 * width), aspect="equal")
@@ -283,23 +287,29 @@ class AttentionView(Live):
 
     def _draw_matrix(self, axis: Axes, view: dict, matrix: np.ndarray) -> None:
         n = len(matrix)
-        image = axis.imshow(matrix, cmap="Blues", vmin=0, vmax=_most(matrix))
-        axis.figure.colorbar(image, ax=axis, shrink=0.7)
+        axis.imshow(matrix, cmap="Blues", vmin=0, vmax=_most(matrix))
+        for i in np.flatnonzero(~self._attended(view)["known"]):
+            axis.axhspan(i - 0.5, i + 0.5, color=".6", alpha=0.4, lw=0)
+            axis.axvspan(i - 0.5, i + 0.5, color=".6", alpha=0.4, lw=0)
         for i in range(1, n):
             wide = _border(self._tokens[i - 1], self._tokens[i])
             if wide:
                 axis.axhline(i - 0.5, color=".3", lw=wide)
                 axis.axvline(i - 0.5, color=".3", lw=wide)
-        for i, token in enumerate(self._tokens):
-            colour = ".6" if isinstance(token, str) else joint_colour(JOINTS[token[1]])
-            axis.plot([-1.1, i], [i, -1.1], "s", ms=2.5, color=colour, clip_on=False)
+        colours = [".6" if isinstance(token, str) else joint_colour(JOINTS[token[1]]) for token in self._tokens]
+        axis.scatter(np.full(n, -1.1), np.arange(n), 6, colours, "s", clip_on=False)
+        axis.scatter(np.arange(n), np.full(n, -1.1), 6, colours, "s", clip_on=False)
         if view["token"] >= 0:
             (axis.axhspan if view["direction"] == "from" else axis.axvspan)(
                 view["token"] - 0.5, view["token"] + 0.5, fill=False, ec=LINE_COLOURS[view["direction"]], lw=2
             )
         middles = [np.mean([i for i, t in enumerate(self._tokens) if t[0] == w]) for w in self._shown()]
         words = [self._labels[w] for w in self._shown()]
-        axis.set(xlim=(-1.5, n - 0.5), ylim=(n - 0.5, -1.5), xlabel="to", ylabel="from")
+        below = n - 0.5
+        if (effect := self._attended(view)["effect"]) is not None:
+            below = _draw_effect(axis, effect)
+        axis.set(xlim=(-1.5, n - 0.5), ylim=(below, -1.5), ylabel="from")
+        axis.set_xlabel(f"to (white 0, darkest {_most(matrix):.2g})")
         axis.tick_params(length=0)
         axis.set_xticks(middles, words, fontsize=8)
         axis.set_yticks(middles, words, fontsize=8)
@@ -312,15 +322,15 @@ class AttentionView(Live):
 # --- what is drawn --------------------------------------------------------------------------------------------
 
 
-def _strongest(matrix: np.ndarray, view: dict) -> list[tuple[int, int]]:
-    """The (from, to) of the lines of a view, strongest first: of one token's row or column, or of all pairs."""
-    off = np.where(np.eye(len(matrix), dtype=bool), 0.0, matrix)
+def _strongest(matrix: np.ndarray, view: dict, known: np.ndarray) -> list[tuple[int, int]]:
+    """The (from, to) of a view's lines, strongest first: one token's row or column, or all; none of absent tokens."""
+    off = np.where(known[:, None] & known & ~np.eye(len(matrix), dtype=bool), matrix, 0.0)
     if view["token"] >= 0:
         kept = np.zeros_like(off)
         one = (view["token"], slice(None)) if view["direction"] == "from" else (slice(None), view["token"])
         kept[one] = off[one]
         off = kept
-    order = np.argsort(-off, axis=None, kind="stable")[: view["lines"]]
+    order = np.argsort(-off.round(7), axis=None, kind="stable")[: view["lines"]]
     return [(int(k // len(off)), int(k % len(off))) for k in order if off.flat[k] > 0]
 
 
@@ -329,28 +339,37 @@ def _most(matrix: np.ndarray) -> float:
     return float(np.where(np.eye(len(matrix), dtype=bool), 0.0, matrix).max()) or 1.0
 
 
-def _draw_lines(axis: Axes, matrix: np.ndarray, view: dict, at: dict[int, np.ndarray]) -> None:
+def _draw_lines(axis: Axes, matrix: np.ndarray, lines: list, at: dict[int, np.ndarray], colour: str) -> None:
     """Curves from token to token, width and alpha by their share of the strongest weight between two tokens."""
     most = _most(matrix)
-    for i, j in _strongest(matrix, view):
-        if i not in at or j not in at:
-            continue
+    for i, j in lines:
         share = matrix[i, j] / most
-        style = {"connectionstyle": "arc3,rad=-0.18", "arrowstyle": "-|>", "mutation_scale": 5 + 4 * share}
+        style = {"connectionstyle": "arc3,rad=0.18", "arrowstyle": "-|>", "mutation_scale": 5 + 4 * share}
+        width, alpha = 0.4 + 2.6 * share, 0.35 + 0.6 * share
         axis.add_patch(
             FancyArrowPatch(
-                at[i], at[j], color=LINE_COLOURS[view["direction"]], lw=0.5 + 3.5 * share, alpha=0.25 + 0.7 * share,
-                shrinkA=2, shrinkB=3, zorder=3, **style,
+                at[i], at[j], color=colour, lw=width, alpha=alpha, shrinkA=2, shrinkB=3, zorder=1.5, **style
             )
-        )  # fmt: skip
+        )
 
 
-def _places(windows: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, tuple[float, float]]:
+def _draw_effect(axis: Axes, effect: np.ndarray) -> float:
+    """Bars below the columns: how the probability changes without that token. Returns where they end."""
+    n = len(effect)
+    high, most = 0.1 * n + 0.5, max(float(np.abs(effect).max()), 1e-9)
+    base = n + high
+    colours = [LINE_COLOURS["to" if value < 0 else "from"] for value in effect]
+    axis.bar(np.arange(n), -high * effect / most, bottom=base, color=colours, width=0.9)
+    axis.text(0, base + high, f"probability without it: ±{most:.2g}", fontsize=7, va="top")
+    return base + 1.6 * high
+
+
+def _places(xy: np.ndarray, present: np.ndarray) -> tuple[np.ndarray, tuple[float, float]]:
     """Where poses stand, four in a row: middles (W, 2) and the (width, height) of the largest pose with its margin."""
-    boxes = [_boxes(*window) for window in windows]
-    width, height = np.nanmax([high - low for low, high in boxes], axis=(0, 1))
+    low, high = _boxes(xy, present)
+    width, height = np.nanmax(high - low, axis=0)
     width, height = max(1.3 * width, 0.8 * height, 1.0), max(height, 0.4 * width, 1.0)
-    index = np.arange(len(windows[0][0]))
+    index = np.arange(len(xy))
     return np.stack([index % 4 * width, index // 4 * 1.4 * height], 1), (width, height)
 
 
@@ -375,10 +394,21 @@ def _border(before: Token, after: Token) -> float:
     return 0.5 if np.searchsorted(PARTS, before[1], "right") != np.searchsorted(PARTS, after[1], "right") else 0.0
 
 
-def _packed(values: np.ndarray) -> dict:
-    """An array ≥ 0 in few bytes: 16 bits a number, in ten-thousandths of `scale`, which is 1 for what is at most 1."""
+def _scale(values: np.ndarray) -> str:
+    """The unit in which numbers of an array are sent, in ten-thousandths; 1 for what is at most 1 and not all small."""
     most = float(values.max(initial=0.0))
-    scale = "1" if 0.05 <= most <= 1 else f"{most or 1:.3g}"
+    return "1" if 0.05 <= most <= 1 else f"{most or 1:.3g}"
+
+
+def _rounded(values: np.ndarray) -> np.ndarray:
+    """An array ≥ 0 as it is sent, so that the browser and the pictures say the same."""
+    unit = float(_scale(values)) / 10_000
+    return np.rint(values / unit) * unit
+
+
+def _packed(values: np.ndarray) -> dict:
+    """An array ≥ 0 in few bytes: 16 bits a number, in ten-thousandths of `scale`."""
+    scale = _scale(values)
     whole = np.rint(values / float(scale) * 10_000).astype("<u2")
     return {"scale": scale, "shape": list(values.shape), "data": base64.b64encode(whole.tobytes()).decode()}
 

@@ -9,7 +9,7 @@ const PARTS = [["legs", 0], ["arms", 6], ["head", 12]];
 
 /** An array from Python: 16-bit numbers in ten-thousandths of a scale. */
 function unpacked({ data, scale, shape }) {
-  const raw = atob(data), values = new Float32Array(raw.length / 2);
+  const raw = atob(data), values = new Float64Array(raw.length / 2);
   for (let k = 0; k < values.length; k++) {
     values[k] = (raw.charCodeAt(2 * k) + 256 * raw.charCodeAt(2 * k + 1)) * Number(scale) / 10000;
   }
@@ -23,21 +23,23 @@ function chosen({ values, shape }, view) {
   if (shape.length === 3) return values.subarray(view.layer * size, (view.layer + 1) * size);
   const heads = shape[1], first = view.layer * heads * size;
   if (view.head !== "mean") return values.subarray(first + view.head * size, first + (view.head + 1) * size);
-  const mean = new Float32Array(size);
+  const mean = new Float64Array(size);
   for (let h = 0; h < heads; h++) for (let k = 0; k < size; k++) mean[k] += values[first + h * size + k] / heads;
   return mean;
 }
 
-/** The pairs [from, to, weight] of one token's row or column, or of all tokens, strongest first. */
-function pairs(matrix, n, token, direction) {
+/** The pairs [from, to, weight] of one token's row or column, or of all tokens that are there, strongest first. */
+function pairs(matrix, known, token, direction) {
+  const n = known.length;
   const found = [];
   for (let i = 0; i < n; i++) {
     for (let j = 0; j < n; j++) {
       const wanted = token < 0 || (direction === "from" ? i : j) === token;
-      if (wanted && i !== j && matrix[i * n + j] > 0) found.push([i, j, matrix[i * n + j]]);
+      if (wanted && i !== j && known[i] && known[j] && matrix[i * n + j] > 0) found.push([i, j, matrix[i * n + j]]);
     }
   }
-  return found.sort((a, b) => b[2] - a[2] || a[0] - b[0] || a[1] - b[1]);
+  const order = pair => Math.round(1e7 * pair[2]);  // equal weights stay in the order of tokens, as in Python
+  return found.sort((a, b) => order(b) - order(a) || a[0] - b[0] || a[1] - b[1]);
 }
 
 /** Corners of the joints that are there: [x0, y0, x1, y1], or null. */
@@ -58,7 +60,7 @@ export function render({ model, el }) {
   // where poses stand: all windows with one scale, each pose around the middle of where it was given
   const boxes = scene.windows.map(([, poses]) => poses.map(extent)), all = boxes.flat().filter(Boolean);
   const high = Math.max(1, ...all.map(b => b[3] - b[1])), wide = Math.max(1, high / 1.9, ...all.map(b => b[2] - b[0]));
-  const tall = Math.max(high, wide / 2), rows = Math.ceil(W / 4), panel = { wide: 1.35 * wide, high: 1.3 * tall };
+  const tall = Math.max(high, wide / 2), rows = Math.ceil(W / 4), panel = { wide: 1.35 * wide, high: 1.22 * tall };
   const ratio = width => (rows * panel.high / (across * panel.wide)) + (special.length ? 34 : 8) / width;
   const capped = width => Math.min(ratio(width), 1.15);
 
@@ -169,8 +171,8 @@ export function render({ model, el }) {
     const part = cache.matrices[view.mode], matrix = chosen(part, view), at = over || { token: view.token, partner: view.partner };
     let most = 0;  // between two tokens: what a token keeps to itself would hide the rest
     for (let k = 0; k < matrix.length; k++) if (k % (n + 1) && matrix[k] > most) most = matrix[k];
-    const strongest = pairs(matrix, n, at.token, view.direction).slice(0, view.lines);
-    const seen = { view, answer, ink, matrix, most: most || 1, at, strongest, colour: scene.line_colours[view.direction] };
+    const strongest = pairs(matrix, answer.known, at.token, view.direction).slice(0, view.lines);
+    const seen = { view, answer, ink, matrix, most: most || 1, at, strongest, colour: view.direction === "from" ? ink.accent : ink.warn };
     controls(seen, part.shape.length);
     const near = drawPoses(seen), cell = drawMatrix(seen);
     last = { ...near, cell };
@@ -217,6 +219,7 @@ export function render({ model, el }) {
       const bottom = middles[w][1] + panel.high * scale / 2 - 2;
       context.fillText(scene.labels[w] + (extent(there) ? "" : ": no joint"), middles[w][0], bottom);
     });
+    context.textAlign = "left";
     for (const [i, j, weight] of [...strongest].reverse()) {
       if (placed[i] && placed[j]) curve(context, placed[i], placed[j], weight / most, colour);
     }
@@ -245,7 +248,7 @@ export function render({ model, el }) {
     const mx = (x0 + x1) / 2 - (y1 - y0) * 0.16, my = (y0 + y1) / 2 + (x1 - x0) * 0.16;
     const angle = Math.atan2(y1 - my, x1 - mx), size = 4 + 5 * share, ex = x1 - 5 * Math.cos(angle), ey = y1 - 5 * Math.sin(angle);
     context.save();
-    context.globalAlpha = 0.25 + 0.7 * share;
+    context.globalAlpha = 0.35 + 0.6 * share;
     context.strokeStyle = context.fillStyle = colour;
     context.lineWidth = 0.6 + 4.4 * share;
     context.beginPath();
@@ -268,7 +271,7 @@ export function render({ model, el }) {
     context.arc(x, y, 4.5, 0, 7);
     context.fillStyle = gone ? ink.paper : look.joint_colours[token[1]];
     context.fill();
-    context.strokeStyle = gone ? look.joint_colours[token[1]] : ink.paper;
+    context.strokeStyle = ink.faint;
     context.setLineDash(gone ? [2, 2] : []);
     context.lineWidth = 1.2;
     context.stroke();
@@ -307,6 +310,13 @@ export function render({ model, el }) {
       context.globalAlpha = Math.min(1, matrix[k] / most);
       context.fillRect(edge + (k % n) * size, edge + Math.floor(k / n) * size, size + 0.3, size + 0.3);
     }
+    context.fillStyle = ink.faint;
+    context.globalAlpha = 0.3;
+    answer.known.forEach((there, i) => {
+      if (there) return;
+      context.fillRect(edge, edge + i * size, whole, size);
+      context.fillRect(edge + i * size, edge, size, whole);
+    });
     context.globalAlpha = 1;
     context.strokeStyle = ink.faint;
     context.lineWidth = 1;
@@ -392,8 +402,10 @@ export function render({ model, el }) {
   }
 
   function words({ view, answer, matrix, at, strongest }) {
-    const changed = Object.entries(answer.numbers).flatMap(([name, value]) =>
-      [[name, rounded(value, 3)], [`${name}, at the start`, rounded(scene.start[name], 3)]]);
+    const changed = Object.entries(answer.numbers).map(([name, value]) => {
+      const now = rounded(value, 3), first = rounded(scene.start[name], 3);
+      return [name, now === first ? now : `${now}, at first ${first}`];
+    });
     table(Object.fromEntries(changed));
     const parts = [];
     if (at.token >= 0) {
@@ -401,7 +413,7 @@ export function render({ model, el }) {
       let sum = 0;
       for (let k = 0; k < n; k++) sum += of(k);
       const name = names[at.token], there = answer.known[at.token];
-      parts.push(there ? `${name}: ${row ? "row" : "column"} sum ${shown3(sum)}, itself ${shown3(of(at.token))}` : `${name} is absent`);
+      parts.push(there ? `${name}: ${row ? "row" : "column"} sum ${sum < 0.1 ? shown3(sum) : rounded(sum)}, itself ${shown3(of(at.token))}` : `${name} is absent`);
       if (at.partner >= 0) {
         parts.push(`${row ? name : names[at.partner]} → ${row ? names[at.partner] : name}: ${shown3(of(at.partner))}`);
       }
