@@ -11,4 +11,15 @@ from helpers.notebook.widgets.player import Player
 from helpers.notebook.widgets.pose_editor import PoseEditor
 from helpers.notebook.widgets.sliders import Sliders, scrub
 
-__all__ = ["AttentionView", "FramePair", "Live", "MatchTable", "PlanePicker", "Player", "PoseEditor", "Sliders", "png", "scrub"]
+__all__ = [
+    "AttentionView",
+    "FramePair",
+    "Live",
+    "MatchTable",
+    "PlanePicker",
+    "Player",
+    "PoseEditor",
+    "Sliders",
+    "png",
+    "scrub",
+]

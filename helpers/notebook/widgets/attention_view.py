@@ -13,27 +13,20 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyArrowPatch
 from numpy.typing import ArrayLike
 
 from helpers import WorkbookError
 from helpers.nets import attention
-from helpers.notebook.plots import joint_colour, stick_figure
+from helpers.notebook.widgets.attention_drawing import LINE_COLOURS, Shown, Token, draw_matrix, draw_poses
 from helpers.notebook.widgets.base import Live, poses
 from helpers.skeleton import JOINTS, N_JOINTS
 
 #: What a line means, by the name that a view's `mode` holds.
 MODES = {"raw": "raw attention", "rollout": "rollout", "zeroed": "values zeroed"}
-#: Lines of a row ("from": what a token attends to) and of a column ("to": who attends to it).
-LINE_COLOURS = {"from": "#0072b2", "to": "#d55e00"}
 #: At most so many lines are drawn: more are a ball of wool.
 MOST_LINES = 60
 #: Answers that are kept, so that chips and steps back ask no model again.
 KEPT = 20
-#: First joints of arms and head in the order of joints; legs come first.
-PARTS = (6, 12)
-
-Token = str | tuple[int, int]
 
 
 class AttentionView(Live):
@@ -225,27 +218,32 @@ class AttentionView(Live):
 
     def draw(self, view: dict) -> Figure:
         view = self.checked(view)
-        matrix, (xy, present) = self._matrix(view), self._poses(view)
         figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 4.4), width_ratios=(1.25, 1), layout="constrained")
-        self._draw_poses(left, view, matrix, xy, present)
-        self._draw_matrix(right, view, matrix)
+        self._draw_into(left, right, view)
         numbers = ", ".join(f"{name} {value:.3f}" for name, value in self._attended(view)["numbers"].items())
         figure.suptitle(f"{self._what(view)}: {numbers}", fontsize=10)
         return figure
 
     def still(self) -> Figure:
         """One column a mode: the strongest lines on the poses, the matrix below."""
-        figure, axes = plt.subplots(
-            2, len(self._modes), figsize=(3.4 * len(self._modes), 6.2), squeeze=False, layout="constrained"
-        )
+        columns = len(self._modes)
+        size = (3.4 * columns, 6.2)
+        figure, axes = plt.subplots(2, columns, figsize=size, squeeze=False, layout="constrained")
         for mode, (top, bottom) in zip(self._modes, axes.T, strict=True):
             view = self.view | {"mode": mode}
-            matrix = self._matrix(view)
-            self._draw_poses(top, view, matrix, *self._poses(view))
+            self._draw_into(top, bottom, view)
             top.set_title(self._what(view), fontsize=9)
-            self._draw_matrix(bottom, view, matrix)
         figure.suptitle(self._moral(self.view), fontsize=9)
         return figure
+
+    def _draw_into(self, upon: Axes, beside: Axes, view: dict) -> None:
+        said = self._attended(view)
+        shown = Shown(
+            self._tokens, self._names, self._labels, said["known"], self._matrix(view), self._lines(view),
+            view["token"], view["direction"], said["effect"],
+        )  # fmt: skip
+        draw_poses(upon, shown, list(self._windows.values())[view["choice"]], *self._poses(view))
+        draw_matrix(beside, shown)
 
     def _what(self, view: dict) -> str:
         """Mode, layer and head in words."""
@@ -264,62 +262,8 @@ class AttentionView(Live):
         parts = [f"with {against[name]} {rho:.2f}" for name, rho in found.items() if np.isfinite(rho)]
         return "attention is not explanation" + (": its rank correlation " + ", ".join(parts) if parts else "")
 
-    def _draw_poses(self, axis: Axes, view: dict, matrix: np.ndarray, xy: np.ndarray, present: np.ndarray) -> None:
-        given = list(self._windows.values())[view["choice"]]
-        middles, (width, height) = _places(*given)
-        shown = xy + (middles - _middle(*given))[:, None]
-        for w, middle in enumerate(middles):
-            stick_figure(axis, shown[w], present[w])
-            axis.text(*(middle + (0, 0.62 * height)), self._labels[w], ha="center", va="center", fontsize=8)
-        low, high = middles.min(0), middles.max(0)
-        special = [i for i, token in enumerate(self._tokens) if isinstance(token, str)]
-        across = np.linspace(low[0], high[0], len(special) + 2)[1:-1]
-        at = {i: np.array([x, low[1] - 0.66 * height]) for i, x in zip(special, across, strict=True)}
-        for i, place in at.items():
-            axis.text(*place, self._names[i], ha="center", va="center", fontsize=8, bbox={"fc": ".9", "ec": ".6"})
-        at |= {i: shown[t] for i, t in enumerate(self._tokens) if not isinstance(t, str) and present[t]}
-        _draw_lines(axis, matrix, self._lines(view), at, LINE_COLOURS[view["direction"]])
-        if view["token"] in at:
-            axis.plot(*at[view["token"]], "o", ms=13, mfc="none", mec=LINE_COLOURS[view["direction"]], mew=2)
-        axis.set(xlim=(low[0] - 0.5 * width, high[0] + 0.5 * width), aspect="equal")
-        axis.set_ylim(high[1] + 0.68 * height, low[1] - (0.76 if special else 0.58) * height)
-        axis.axis("off")
 
-    def _draw_matrix(self, axis: Axes, view: dict, matrix: np.ndarray) -> None:
-        n = len(matrix)
-        axis.imshow(matrix, cmap="Blues", vmin=0, vmax=_most(matrix))
-        for i in np.flatnonzero(~self._attended(view)["known"]):
-            axis.axhspan(i - 0.5, i + 0.5, color=".6", alpha=0.4, lw=0)
-            axis.axvspan(i - 0.5, i + 0.5, color=".6", alpha=0.4, lw=0)
-        for i in range(1, n):
-            wide = _border(self._tokens[i - 1], self._tokens[i])
-            if wide:
-                axis.axhline(i - 0.5, color=".3", lw=wide)
-                axis.axvline(i - 0.5, color=".3", lw=wide)
-        colours = [".6" if isinstance(token, str) else joint_colour(JOINTS[token[1]]) for token in self._tokens]
-        axis.scatter(np.full(n, -1.1), np.arange(n), 6, colours, "s", clip_on=False)
-        axis.scatter(np.arange(n), np.full(n, -1.1), 6, colours, "s", clip_on=False)
-        if view["token"] >= 0:
-            (axis.axhspan if view["direction"] == "from" else axis.axvspan)(
-                view["token"] - 0.5, view["token"] + 0.5, fill=False, ec=LINE_COLOURS[view["direction"]], lw=2
-            )
-        middles = [np.mean([i for i, t in enumerate(self._tokens) if t[0] == w]) for w in self._shown()]
-        words = [self._labels[w] for w in self._shown()]
-        below = n - 0.5
-        if (effect := self._attended(view)["effect"]) is not None:
-            below = _draw_effect(axis, effect)
-        axis.set(xlim=(-1.5, n - 0.5), ylim=(below, -1.5), ylabel="from")
-        axis.set_xlabel(f"to (white 0, darkest {_most(matrix):.2g})")
-        axis.tick_params(length=0)
-        axis.set_xticks(middles, words, fontsize=8)
-        axis.set_yticks(middles, words, fontsize=8)
-
-    def _shown(self) -> list[int]:
-        """The poses of which a joint is a token."""
-        return sorted({token[0] for token in self._tokens if not isinstance(token, str)})
-
-
-# --- what is drawn --------------------------------------------------------------------------------------------
+# --- what is sent ---------------------------------------------------------------------------------------------
 
 
 def _strongest(matrix: np.ndarray, view: dict, known: np.ndarray) -> list[tuple[int, int]]:
@@ -332,66 +276,6 @@ def _strongest(matrix: np.ndarray, view: dict, known: np.ndarray) -> list[tuple[
         off = kept
     order = np.argsort(-off.round(7), axis=None, kind="stable")[: view["lines"]]
     return [(int(k // len(off)), int(k % len(off))) for k in order if off.flat[k] > 0]
-
-
-def _most(matrix: np.ndarray) -> float:
-    """The strongest weight between two tokens sets the scale: what a token keeps to itself would hide the rest."""
-    return float(np.where(np.eye(len(matrix), dtype=bool), 0.0, matrix).max()) or 1.0
-
-
-def _draw_lines(axis: Axes, matrix: np.ndarray, lines: list, at: dict[int, np.ndarray], colour: str) -> None:
-    """Curves from token to token, width and alpha by their share of the strongest weight between two tokens."""
-    most = _most(matrix)
-    for i, j in lines:
-        share = matrix[i, j] / most
-        style = {"connectionstyle": "arc3,rad=0.18", "arrowstyle": "-|>", "mutation_scale": 5 + 4 * share}
-        width, alpha = 0.4 + 2.6 * share, 0.35 + 0.6 * share
-        axis.add_patch(
-            FancyArrowPatch(
-                at[i], at[j], color=colour, lw=width, alpha=alpha, shrinkA=2, shrinkB=3, zorder=1.5, **style
-            )
-        )
-
-
-def _draw_effect(axis: Axes, effect: np.ndarray) -> float:
-    """Bars below the columns: how the probability changes without that token. Returns where they end."""
-    n = len(effect)
-    high, most = 0.1 * n + 0.5, max(float(np.abs(effect).max()), 1e-9)
-    base = n + high
-    colours = [LINE_COLOURS["to" if value < 0 else "from"] for value in effect]
-    axis.bar(np.arange(n), -high * effect / most, bottom=base, color=colours, width=0.9)
-    axis.text(0, base + high, f"probability without it: ±{most:.2g}", fontsize=7, va="top")
-    return base + 1.6 * high
-
-
-def _places(xy: np.ndarray, present: np.ndarray) -> tuple[np.ndarray, tuple[float, float]]:
-    """Where poses stand, four in a row: middles (W, 2) and the (width, height) of the largest pose with its margin."""
-    low, high = _boxes(xy, present)
-    width, height = np.nanmax(high - low, axis=0)
-    width, height = max(1.3 * width, 0.8 * height, 1.0), max(height, 0.4 * width, 1.0)
-    index = np.arange(len(xy))
-    return np.stack([index % 4 * width, index // 4 * 1.4 * height], 1), (width, height)
-
-
-def _boxes(xy: np.ndarray, present: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Corners (W, 2) of each pose; NaN where no joint is there."""
-    some = present.any(1)[:, None]
-    low = np.where(present[..., None], xy, np.inf).min(1)
-    high = np.where(present[..., None], xy, -np.inf).max(1)
-    return np.where(some, low, np.nan), np.where(some, high, np.nan)
-
-
-def _middle(xy: np.ndarray, present: np.ndarray) -> np.ndarray:
-    """Middle (W, 2) of each pose, 0 where no joint is there."""
-    low, high = _boxes(xy, present)
-    return np.nan_to_num((low + high) / 2)
-
-
-def _border(before: Token, after: Token) -> float:
-    """Width of the line between two tokens of the matrix: another pose, another part of the body, or none."""
-    if isinstance(before, str) or isinstance(after, str) or before[0] != after[0]:
-        return 1.5
-    return 0.5 if np.searchsorted(PARTS, before[1], "right") != np.searchsorted(PARTS, after[1], "right") else 0.0
 
 
 def _scale(values: np.ndarray) -> str:
