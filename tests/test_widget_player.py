@@ -169,7 +169,7 @@ def test_the_strip_shows_the_first_switch_in_frames_before_between_and_after():
     figure = w.still()
     titles = [axis.get_title() for axis in figure.axes]
     assert titles[:3] == ["frame 0: person 4 has id 0", "frame 1: person 4 has id 0", "frame 2: person 4 has id 5"]
-    assert titles[-1] == "3 switches, a change of colour each"
+    assert titles[-1] == "3 switches: a change of colour is one"
     plt.close(figure)
     assert telling(Player(clip(), nobody(), start=2)) == ([2, 3, 4], None)
     assert telling(Player(clip(3, truth=nobody()), nobody(), start=1)) == ([0, 1, 2], None)
@@ -305,3 +305,19 @@ def test_people_of_the_clip_only_are_sent_in_the_order_of_their_frames():
     a, b = Player(clip(), FOUND, TRUTH), Player(clip(), shuffled, TRUTH)
     assert cells(a) == cells(b)
     assert a.scene["poses"][0]["xy"][0][0][:2] == [41, 70] and len(b.scene["poses"][0]["xy"]) == 5
+
+
+def test_an_excerpt_counts_its_frames_anew():
+    from helpers.notebook.widgets.player import excerpt
+
+    video = clip(frames=Frames([grey(0), grey(10), None, grey(30), grey(40)]), labelled=np.array([1, 1, 0, 1, 0], bool))
+    part = excerpt(video, 1, 3)
+    assert len(part) == 3 and part.labelled.tolist() == [True, False, True] and part.size == SIZE
+    assert [None if f is None else int(f[0, 0, 0]) for f in part.frames] == [10, None, 30]
+    assert sorted(zip(part.people.frame.tolist(), part.people.track.tolist(), strict=True)) == [
+        (0, 4), (0, 7), (1, 4), (2, 4), (2, 7),
+    ]  # fmt: skip
+    assert excerpt(clip(), 4, 1).frames is None
+    for first, n in ((3, 3), (-1, 2), (0, 0)):
+        with pytest.raises(WorkbookError, match="excerpt: clip has frames 0 … 4, not"):
+            excerpt(clip(), first, n)

@@ -99,8 +99,10 @@ def test_the_switch_keys_go_where_python_says(notebook):
     words = f"switch 3 of {len(switches)}: frame {t}, tracker, person {person} was {before} and is now {after}"
     widget.get_by_text(words, exact=True).wait_for()
     so_far = notebook.python("w.answer['tracker']['switches so far']")
-    widget.get_by_text(f"tracker: {so_far} of {len(switches)} switches so far").wait_for()
-    widget.get_by_text("perfect: 0 of 0 switches so far").wait_for()
+    now = notebook.python("w.answer['tracker']")
+    words = f"{now['found']} of {now['found'] + now['missed']} people found, "
+    widget.get_by_text(f"tracker: {words}{so_far} of {len(switches)} switches so far").wait_for()
+    widget.get_by_text(f"perfect: {words}0 of 0 switches so far").wait_for()
     press(notebook, widget, "p")
     assert frame(notebook) == switches[1][0]
     widget.get_by_role("button", name="next switch (n)").click()
@@ -148,6 +150,8 @@ def test_a_click_on_a_person_isolates_that_person_in_both_pictures(notebook):
     who = notebook.python("int(controls.truth_ids(tracked, video.people).track[tracked.frame == 0][1])")
     assert notebook.python("w.view['person']") == who == notebook.numbers("Two")["view"]["person"]
     assert painted(notebook, widget, 2) != others
+    has = notebook.python("int(tracked.track[tracked.frame == 0][1])")
+    widget.get_by_text(f"tracker: frame 0, person {who}: has id {has} · perfect: frame 0, person {who}: has").wait_for()
     press(notebook, widget, "ArrowDown")
     following = notebook.python(f"(lambda k: k[(k.index({who}) + 1) % len(k)])(w.scene['sides'][0]['who'])")
     assert notebook.python("w.view['person']") == following

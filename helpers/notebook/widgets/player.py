@@ -17,6 +17,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from helpers import WorkbookError
 from helpers.notebook import plots
@@ -188,18 +189,16 @@ class Player(Live):
         return figure
 
     def _telling(self, sides: list[_Side]) -> tuple[_Side, list[int], int | None]:
-        """Which side, frames and person show what the clip is about: the first switch."""
+        """Which side, frames and person show what the clip is about: all of a short one, else the first switch."""
         n, start = len(self._video), self.view["frame"]
+        if n <= 3:
+            return sides[0], list(range(n)), None
         for side in sides:
             for t, person, *_ in side.switches:
                 before = int(np.flatnonzero(side.row(person)[:t] >= 0)[-1])
                 between = (before + t) // 2 if t - before > 1 else max(0, before - 2)
                 return side, sorted({before, between, t, min(n - 1, t + 2)}), person
-        return (
-            sides[0],
-            list(range(n)) if n <= 3 else sorted({min(n - 1, start + k * (n // 4)) for k in range(3)}),
-            None,
-        )
+        return sides[0], sorted({min(n - 1, start + k * (n // 4)) for k in range(3)}), None
 
     # pictures
 
@@ -272,6 +271,7 @@ class Player(Live):
         axis.set(xlim=(0, len(self._video)), ylim=(len(side.who), 0), xlabel="frame")
         step = max(1, len(side.who) // 20)
         axis.set_yticks(np.arange(0, len(side.who), step) + 0.5, side.who[::step])
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.set_ylabel("true person" if self.scene["truth"] else "id")
         axis.set_title(_counted(side), fontsize=9)
 
@@ -297,6 +297,18 @@ class Player(Live):
             ],
             "sliders": list(self._limits),
         }
+
+
+def excerpt(video: Video, first: int, n: int) -> Video:
+    """n frames of a video from `first` on, counted anew from 0. WorkbookError where it has not so many."""
+    if n < 1 or not 0 <= first <= len(video) - n:
+        raise WorkbookError(f"excerpt: {video.name} has frames 0 … {len(video) - 1}, not {first} … {first + n - 1}.")
+    inside = video.people[(video.people.frame >= first) & (video.people.frame < first + n)]
+    cut = {
+        name: part[first : first + n] for name in ("labelled", "ignore", "files") if len(part := getattr(video, name))
+    }
+    frames = None if video.frames is None else [_frame(video, t, None) for t in range(first, first + n)]
+    return replace(video, people=inside.replace(frame=inside.frame - first), frames=frames, **cut)
 
 
 # --- what is given -------------------------------------------------------------------------------------------
@@ -485,13 +497,16 @@ def _is_number(value) -> bool:
 
 
 def _counted(side: _Side) -> str:
-    n = len(side.switches)
-    return f"{side.name}: " * bool(side.name) + f"{n} switch{'es' * (n != 1)}" + ", a change of colour each" * bool(n)
+    """What the lanes show; of detections without ids only who is found."""
+    n, words = len(side.switches), "grey: found"
+    if (side.people.track >= 0).any():
+        words = f"{n} switch{'es' * (n != 1)}" + ": a change of colour is one" * bool(n)
+    return f"{side.name}: " * bool(side.name) + words
 
 
 def _titled(side: _Side, t: int) -> str:
-    so_far = sum(switch[0] <= t for switch in side.switches)
-    return f"{side.name}, " * bool(side.name) + f"frame {t}" + f", {so_far} switches so far" * bool(len(side.who))
+    so_far = f", {sum(switch[0] <= t for switch in side.switches)} switches so far"
+    return f"{side.name}, " * bool(side.name) + f"frame {t}" + so_far * bool((side.people.track >= 0).any())
 
 
 def _few(values: list[int]) -> str:

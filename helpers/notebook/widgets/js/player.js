@@ -10,6 +10,7 @@ const GREY = "#b3b3b3";
 
 export function render({ model, el }) {
   const scene = model.get("scene"), last = scene.frames.length - 1, look = scene.look;
+  const named = scene.sides.some(side => side.ids.some(ids => ids.some(id => id >= 0)));
   const heads = ["head top", "nose", "head bottom"].map(name => look.joints.indexOf(name));
   const image = pictures(() => frame.redraw());
   scene.frames.forEach(image);
@@ -26,7 +27,7 @@ export function render({ model, el }) {
       ArrowDown: () => nextPerson(1), ArrowUp: () => nextPerson(-1),
     },
     help: "Space plays · ← → Home End step · + − speed · l loop" +
-      (scene.truth ? " · n p next, previous switch" : "") +
+      (scene.truth && named ? " · n p next, previous switch" : "") +
       (everyone.length ? " · ↑ ↓ or a click: one person, Esc: all" : ""),
   });
 
@@ -41,12 +42,12 @@ export function render({ model, el }) {
   frame.body.append(row(start, button("‹", "one frame back (←)", () => step(-1)), button("›", "one frame on (→)", () => step(1)),
                         place.node, value, speeds.node, again));
   const told = element("span", { class: "workbook-help", role: "status", "aria-live": "polite" });
-  if (scene.truth)
+  if (scene.truth && named)
     frame.body.append(row(button("‹ switch", "previous switch (p)", () => jump(-1)), button("switch ›", "next switch (n)", () => jump(1)), told));
   const limits = scene.sliders.map(name => {
-    const count = element("output", {}), words = name === "score" ? "score" : `score of ${name}`;
+    const count = element("output", {}), words = name === "score" ? "score" : `score of the ${name}`;
     const one = slider(words, 0, 1, 0.01, number => frame.change({ [name]: number }));
-    frame.body.append(row(element("span", { class: "workbook-name" }, `${words} >`), one.node, count));
+    frame.body.append(row(element("span", { class: "workbook-name" }, `${name} >`), one.node, count));
     return { name, one, count };
   });
   const both = element("div", { class: "workbook-side" });
@@ -80,8 +81,10 @@ export function render({ model, el }) {
   function legend() {
     const item = (style, text) => element("span", { style: "display:inline-flex;align-items:center;gap:4px" }, element("span", { style: `display:inline-block;width:18px;height:10px;${style}` }), text);
     const colours = look.track_colours.slice(0, 3);
-    const parts = [`a row: ${scene.truth ? "a true person" : "an id"}`, item(`background:linear-gradient(90deg,${colours[0]} 33%,${colours[1]} 33% 66%,${colours[2]} 66%)`, "colour: the id given")];
-    if (scene.truth) parts.push(item("width:3px;background:var(--wb-ink)", "switch"), item("border:1px solid var(--wb-faint);box-sizing:border-box", "missed (dashed in the picture)"),
+    const parts = [`a row: ${scene.truth ? "a true person" : "an id"}`, named ? item(`background:linear-gradient(90deg,${colours[0]} 33%,${colours[1]} 33% 66%,${colours[2]} 66%)`, "colour: the id given")
+      : item(`background:${GREY}`, "found")];
+    if (scene.truth && named) parts.push(item("width:3px;background:var(--wb-ink)", "switch"));
+    if (scene.truth) parts.push(item("border:1px solid var(--wb-faint);box-sizing:border-box", "missed (dashed in the picture)"),
                                 item("border-top:2px dotted var(--wb-faint);height:2px", "hidden: not in the truth"));
     if (scene.sides.some(side => side.empty.some(ids => ids.includes(UNLABELLED))))
       parts.push(item("background:repeating-linear-gradient(135deg,var(--wb-grid) 0 2px,transparent 2px 5px)", "nobody looked"));
@@ -209,16 +212,22 @@ export function render({ model, el }) {
     place.input.setAttribute("aria-valuetext", `frame ${view.frame} of 0 to ${last}`);
     value.textContent = `${view.frame} / ${last}`;
     if (current >= 0 && state.switches[current].t !== view.frame) { current = -1; told.textContent = ""; }
+    if (!playing) frame.note(view.person === null ? "" : scene.sides.map((side, k) => `${side.name ? side.name + ": " : ""}frame ${view.frame}${aloneWords(side, view.frame, view.person, state.cells[k])}`).join(" · "));
     for (const { name, one, count } of limits) {
       one.set(view[name]);
       count.textContent = counted(name, view);
     }
     for (const part of views) {
-      const mine = state.switches.filter(one => scene.sides[one.k] === part.side), so = mine.filter(one => one.t <= view.frame);
-      heading(part.head, part.side.name, scene.truth ? `${so.length} of ${mine.length} switches so far` : "");
+      const mine = state.switches.filter(one => one.k === part.k);
+      heading(part.head, part.side.name, scene.truth ? summary(state.cells[part.k], mine, view.frame) : "");
       drawPicture(part, view, alone, state.cells[part.k], mine);
       if (part.lanes) drawLanes(part, view, alone, colours, state, mine);
     }
+  }
+  function summary(cells, switches, t) {
+    const now = cells.map(row => row[t]), found = now.filter(id => id >= NO_ID).length, all = found + now.filter(id => id === MISSED).length;
+    const so = switches.filter(one => one.t <= t).length;
+    return `${found} of ${all} people found` + (named ? `, ${so} of ${switches.length} switches so far` : "");
   }
   function heading(node, name, words) {
     const text = name && words ? `${name}: ${words}` : name || words;
@@ -228,7 +237,7 @@ export function render({ model, el }) {
     const layer = scene.layers.find(one => one[0] === name), limit = view[name].toFixed(2);
     const scores = layer ? layer[2][view.frame].map(row => row[4]) : scene.poses[scene.sides[0].poses].score[view.frame];
     const above = scores.filter(score => score > view[name]).length;
-    return `${limit}: ${above} of ${scores.length} ${layer ? name : "people"}`;
+    return `${limit}: ${above} of ${scores.length} ${layer ? name : "instances"}`;
   }
   function drawPicture({ side, picture }, view, alone, cells, switches) {
     const { context, width, height } = picture.begin(), scale = width / scene.size[0], t = view.frame;
