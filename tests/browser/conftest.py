@@ -152,8 +152,8 @@ class Notebook:
         """PNG of a part of the page."""
         return locator.screenshot()
 
-    def python(self, source: str, seconds: float = 60):
-        """Run an expression in the notebook's kernel and return its value (through JSON)."""
+    def python(self, source: str):
+        """Run an expression in the notebook's kernel and return its value (through JSON); what it raises ends here."""
         code = f"import json as _json; print(_json.dumps({source}))"
         answer = self.page.evaluate(_PYTHON, code)
         return json.loads(answer)
@@ -180,10 +180,11 @@ _STATE = """label => {
 }"""
 _PYTHON = """async code => {
   const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
-  let text = '';
+  let text = '', fault = '';
   const future = kernel.requestExecute({ code, store_history: false });
   future.onIOPub = m => { if (m.header.msg_type === 'stream') text += m.content.text;
-                          if (m.header.msg_type === 'error') text += m.content.ename + m.content.evalue; };
+                          if (m.header.msg_type === 'error') fault = `${m.content.ename}: ${m.content.evalue}`; };
   await future.done;
+  if (fault) throw new Error(fault);
   return text;
 }"""
