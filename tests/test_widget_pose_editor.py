@@ -81,6 +81,27 @@ def test_the_picture_moves_with_joint_presence_circles_and_choice(capsys):
     assert np.array_equal(w.scene["window"], PoseEditor(TWO, choices=data).scene["window"])
 
 
+def test_a_picture_crosses_the_joint_that_is_wrong_and_fills_circles_but_no_hills():
+    def wrong(name):
+        return {"right": lambda xy, present: dict.fromkeys(JOINTS, True) | {name: False}}
+
+    assert editor(measures=wrong("nose")).picture() != editor(measures=wrong("left_knee")).picture()
+    hidden = np.ones((2, 15), bool)
+    hidden[1, WRIST] = False  # the chosen joint, where the hill would stand
+    width = {"r": np.full(15, 9.0)}
+    filled, rims = (PoseEditor(TWO, hidden, **kind).picture() for kind in ({"around": width}, {"hills": width}))
+    assert filled != rims
+
+
+def test_a_dict_is_by_joint_only_where_all_its_names_are_joints():
+    w = PoseEditor(STANDING[None], measures={"m": lambda xy, present: {"nose": 1.5, "left wrist": 2, "sum": 3.5}})
+    assert w.answer["numbers"] == {"m: nose": 1.5, "m: left wrist": 2, "m: sum": 3.5} and not w.answer["joints"]
+    w = PoseEditor(STANDING[None], measures={"m": lambda xy, present: {"nose": 1.5, "left wrist": 2}})
+    row = w.answer["joints"]["m"]
+    assert row[INDEX["nose"]] == 1.5 and row[INDEX["left_wrist"]] == 2 and row.count(None) == 13
+    assert not w.answer["numbers"] and w.picture()
+
+
 def test_one_measure_that_raises_leaves_the_others():
     def high(xy, present):
         if xy[0, WRIST, 1] < 50:
@@ -134,6 +155,8 @@ def test_an_absent_joint_waits_where_a_standing_person_has_it():
     assert not any(nothing.view["present"][0]) and nothing.picture()
     one = PoseEditor(np.full((1, 15, 2), 5.0), np.arange(15)[None] == WRIST)
     assert np.isfinite(one.view["xy"]).all() and one.picture()
+    x1, y1, x2, y2 = PoseEditor(np.full((1, 15, 2), 5.0)).scene["window"]
+    assert min(x2 - x1, y2 - y1) >= 20 and x1 < 5 < x2 and y1 < 5 < y2, "a pose in one point can be seen"
 
 
 def test_a_pose_of_another_place_is_offered_in_the_middle_of_the_window():
@@ -155,7 +178,7 @@ def test_the_backdrop_is_the_part_that_the_window_shows():
 
 
 def test_the_strip_shows_every_position_and_the_editor_stays_where_it_is():
-    w = editor(strip=[{"right_wrist": (80, 20)}, {"nose": None, "head_top": (10, 0)}])
+    w = editor(measures={}, strip=[{"right_wrist": (80, 20)}, {"nose": None, "head_top": (10, 0)}])
     view, strip = w.view, w.still()
     wide = base.pixels(w.draw(w.view)).shape[1]
     assert strip.shape[1] == 3 * wide + 2 * 6 and w.view == view
