@@ -6,6 +6,7 @@ import pytest
 from helpers.notebook import plots
 from helpers.notebook.widgets import FramePair, MatchTable, PlanePicker
 from helpers.people import people
+from helpers.tracking.matching import hungarian, hungarian_steps
 
 TABLE = """
 import numpy as np
@@ -179,14 +180,20 @@ def page(browser):
     page.close()
 
 
-def test_without_a_kernel_the_table_is_hovered_and_played_and_says_what_it_cannot(page):
-    pair = FramePair(standing(4), standing(4))
-    costs = {"example": np.arange(16.0).reshape(4, 4), "nothing": np.full((4, 4), np.nan)}
-    w = MatchTable({"first": pair, "asked": lambda: pair}, costs, title="Table")
+def shown(page, w):
+    """A widget's form without a kernel, on a page of its own."""
     page.set_content(f"<!doctype html><body>{w.without_kernel()}</body>")
     widget = page.locator(".workbook")
     widget.wait_for()
     page.wait_for_timeout(300)
+    return widget
+
+
+def test_without_a_kernel_the_table_is_hovered_and_played_and_says_what_it_cannot(page):
+    pair = FramePair(standing(4), standing(4))
+    costs = {"example": np.arange(16.0).reshape(4, 4), "nothing": np.full((4, 4), np.nan)}
+    w = MatchTable({"first": pair, "asked": lambda: pair}, costs, title="Table")
+    widget = shown(page, w)
     page.mouse.move(*cell(widget, 1, 2))
     widget.get_by_text("person 1 → 2: example 6.00").wait_for()
     page.mouse.click(*cell(widget, 1, 2))
@@ -202,13 +209,74 @@ def test_without_a_kernel_the_table_is_hovered_and_played_and_says_what_it_canno
     assert not page.failures
 
 
+def test_what_a_step_changes_is_said(page):
+    """The trap of notebook 06, a pair that may not be matched, and two matchings that are as cheap."""
+    costs = {"trap": np.array([[0.1, 0.2], [0.2, 0.9]]), "gate": np.array([[1, np.nan], [np.nan, np.nan]])}
+    widget = shown(
+        page, MatchTable(FramePair(standing(2), standing(2)), costs | {"tie": np.ones((2, 2))}, title="Table")
+    )
+    widget.get_by_role("radio", name="show: Hungarian").click()
+    widget.focus()
+    said = []
+    for _ in range(6):
+        page.keyboard.press(".")
+        page.wait_for_timeout(60)
+        said.append(widget.locator(".workbook-words").nth(1).inner_text())
+    assert said[0] == "The row 0 looks for a partner. The cheapest chain: 0 with 0."
+    assert said[3] == "The row 1 looks for a partner. The cheapest chain: 1 with 0, then 0 with 1."
+    assert said[5] == "The chain is taken, 0 with 0 let go: matched 0.40, prices 0.40."
+    before = widget.screenshot()
+    page.wait_for_timeout(1000)
+    assert widget.screenshot() != before, "what was let go flashes and fades"
+    widget.get_by_role("radio", name="cost: gate").click()
+    widget.focus()
+    page.keyboard.press("End")
+    widget.get_by_text("1 with 1 may not be matched: it counts as 2.00 and is dropped at the end.").wait_for()
+    widget.get_by_role("radio", name="cost: tie").click()
+    widget.focus()
+    page.keyboard.press("End")
+    words = widget.locator(".workbook-words").nth(1).inner_text()
+    same = hungarian_steps(np.ones((2, 2)))[-1].partner.tolist() == hungarian(np.ones((2, 2)))[1].tolist()
+    assert ("Several matchings are as cheap" in words) == (not same) and not page.failures
+
+
+def test_a_finger_looks_first_and_narrow_pages_stack(browser):
+    page = browser.new_page(viewport={"width": 420, "height": 1200}, has_touch=True)
+    widget = shown(page, MatchTable(FramePair(standing(3), standing(3)), np.arange(9.0).reshape(3, 3), title="Table"))
+    box = places(widget)
+    assert box["height"] > 2 * 0.4 * box["width"] + 200, "the matrix stands below the frames"
+    target = box["x"] + box["width"] - 40, box["y"] + box["height"] - 30
+    page.touchscreen.tap(*target)
+    widget.get_by_text("person 2 → 2").wait_for()
+    assert "run the cell" not in widget.inner_text()
+    page.touchscreen.tap(*target)
+    widget.get_by_text("To force or forbid a pair run the cell").wait_for()
+    page.close()
+
+
+def test_a_person_shows_what_each_candidate_costs(page):
+    cost = np.arange(9.0).reshape(3, 3)
+    w = MatchTable(FramePair(standing(3), standing(3)), {"c": cost, "d": -cost}, title="Table")
+    widget = shown(page, w)
+    box, before = places(widget), widget.screenshot()
+    scale = 0.42 * box["width"] / w.scene["pairs"][0]["size"][0]
+    page.mouse.move(box["x"] + scale * (120 + 50), box["y"] + 18 + scale * 100)
+    widget.get_by_text("person 1 of before").wait_for()
+    rows = widget.locator('table[aria-label="candidates"] tr').all_inner_texts()
+    assert [r.split() for r in rows[1:4]] == [
+        ["0", "3.00", "−3.00"],
+        ["1", "◥", "4.00", "−4.00"],
+        ["2", "5.00", "−5.00"],
+    ]
+    assert [int(r.split("→")[1]) for r in rows[4:]] == [dict(w.answer[m]["pairs"])[1] for m in ("Hungarian", "greedy")]
+    assert widget.screenshot() != before and not page.failures
+
+
 @pytest.mark.parametrize("n, m", [(0, 0), (0, 2), (3, 0), (1, 1), (200, 200)])
 def test_nobody_one_person_and_two_hundred_are_drawn(page, n, m):
     cost = np.random.default_rng(0).random((n, m))
     few = [standing(k) if k else standing(1)[:0] for k in (n, m)]
-    page.set_content(f"<!doctype html><body>{MatchTable(FramePair(*few), cost, title='Table').without_kernel()}</body>")
-    widget = page.locator(".workbook")
-    widget.wait_for()
+    widget = shown(page, MatchTable(FramePair(*few), cost, title="Table"))
     widget.focus()
     for key in ("ArrowDown", "ArrowRight", "Enter", ".", ".", " "):
         page.keyboard.press(key)
@@ -226,10 +294,7 @@ def test_without_a_kernel_the_plane_is_read_and_its_maps_exchanged(page):
         {"up": values, "down": -values}, ("r", np.arange(4)), ("c", np.arange(5)),
         lambda r, c: (np.zeros((9, 9, 3), np.uint8), {"sum": r + c}), (1, 1), {"here": (2.5, 9)}, title="Plane",
     )  # fmt: skip
-    page.set_content(f"<!doctype html><body>{w.without_kernel()}</body>")
-    widget = page.locator(".workbook")
-    widget.wait_for()
-    page.wait_for_timeout(300)
+    widget = shown(page, w)
     page.mouse.move(*plane_cell(widget, 3, 4))
     widget.get_by_text("r 3, c 4: up 7, down −7").wait_for()
     before = widget.screenshot()

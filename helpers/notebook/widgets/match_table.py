@@ -354,8 +354,7 @@ def _headline(matter: _Matter, view: dict, stand: dict, name: str) -> str:
     if solved["conflict"]:
         return solved["conflict"]
     if view["mode"] == "hungarian" and stand["u"] is not None:
-        rows, columns = stand["pairs"].T
-        total = matter.costs[view["cost"]][rows, columns].sum()
+        total = (stand["cost"] + stand["u"][:, None] + stand["v"])[tuple(stand["pairs"].T)].sum()
         prices = stand["u"].sum() + stand["v"].sum()
         return (
             f"{name}, reduced by the prices. Step {view['step']} of {len(solved['steps'])}, matched (blue): "

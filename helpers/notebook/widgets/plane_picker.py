@@ -96,7 +96,9 @@ class PlanePicker(Live):
         figure.colorbar(heat, ax=right, label=name)
         for mark, (r, c) in self._marks.items():
             right.plot(c, r, "*", color="w", mec="k", ms=11)
-            right.annotate(mark, (c, r), (0, 7), textcoords="offset points", color="w", fontsize=8, ha="center")
+            right.annotate(
+                mark, (c, r), (0, -7), textcoords="offset points", color="w", fontsize=8, ha="center", va="top"
+            )
         right.plot(view["column"], view["row"], "s", mfc="none", mec="#d55e00", mew=2.5, ms=12)
         for ticks, labels in ((right.set_xticks, column_values), (right.set_yticks, row_values)):
             some = range(0, len(labels), -(-len(labels) // 10))

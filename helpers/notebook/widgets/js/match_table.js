@@ -5,6 +5,13 @@ import { button, canvas, chips, element, figure, layers, pictures, pointer, slid
 const FREE = { limit: null, forced: [], forbidden: [] };
 const MODES = ["answers", "greedy", "hungarian"];
 const PACE = 1100, FLASH = 900;  // ms a step when played; ms in which a pair that was let go fades
+/** Whether a colour is nearer to white than to black. */
+function light(context, colour) {
+  context.fillStyle = colour;
+  const text = context.fillStyle, hex = text.startsWith("#");
+  const parts = hex ? [1, 3, 5].map(k => parseInt(text.slice(k, k + 2), 16)) : text.match(/[\d.]+/g).slice(0, 3).map(Number);
+  return parts.reduce((a, b) => a + b) > 382;
+}
 const at = (list, [i, j]) => list.findIndex(([a, b]) => a === i && b === j);
 const clip = (x, low, high) => Math.max(low, Math.min(high, x));
 
@@ -53,6 +60,9 @@ function prices(solved, out, step) {
     prices: `Prices rise until every pair of the chain costs nothing beyond them; together they are ${figures(sum(now))}.`,
     shift: `The chain is taken${out.gone.length ? `, ${out.gone.map(p => p.join(" with ")).join(" and ")} let go` : ""}: matched ${figures(out.total)}, prices ${figures(sum(now))}.`,
   }[now.kind];
+  const dropped = out.pairs.filter(([i, j]) => full[i][j] !== out.cost[i][j]);
+  if (dropped.length) out.words += ` ${dropped.map(p => p.join(" with ")).join(", ")} may not be matched: it counts as ${figures(full[dropped[0][0]][dropped[0][1]])} and is dropped at the end.`;
+  else if (step === solved.steps.length && out.pairs.some(pair => at(solved.Hungarian.pairs, pair) < 0)) out.words += " (Several matchings are as cheap; this is another than the answer.)";
   return Object.assign(out, { u: now.u, v: now.v, chain: now.chain, step: now });
 }
 
@@ -97,7 +107,8 @@ export function render({ model, el }) {
       ArrowLeft: () => walk(0, -1), ArrowRight: () => walk(0, 1), ArrowUp: () => walk(-1, 0), ArrowDown: () => walk(1, 0),
       Enter: () => cycle(), " ": () => toggle(), ",": () => go(-1), ".": () => go(1), Home: () => go(-1e9), End: () => go(1e9),
     },
-    help: "Hover a cell or a person. Click a cell, or arrows and Enter: force the pair, forbid it, free it. Space plays the steps, comma and full stop step.",
+    help: "▢ Hungarian, ● greedy, ◥ truth, ■ forced, ✕ forbidden; the second frame has the colours of whom each is matched with. Hover a cell or a person. "
+      + "Click a cell, or arrows and Enter: force the pair, forbid it, free it. Space plays the steps, comma and full stop step.",
   });
   const top = row(...(scene.pairs.length > 1 ? [choose] : []), ...(scene.costs.length > 1 ? [costs.node] : []), modes.node);
   frame.body.append(top, player);
@@ -145,8 +156,22 @@ export function render({ model, el }) {
         context.strokeRect(...to(b[0], b[1]), (b[2] - b[0]) / data.size[0] * place.w, (b[3] - b[1]) / data.size[1] * place.h);
       }
     });
-    if (!crowd) boxes.forEach((b, i) => b[0] !== null && tag(context, String(i), ...over(place, data, b), { align: "center", size: 12 }));
+    if (!crowd) plates(context, data, k, place, String);
     context.restore();
+  }
+  /** A text above every person of a frame; where two would overlap the later one moves up, or down at the top. */
+  function plates(context, data, k, place, text) {
+    const taken = [];
+    context.font = "600 12px system-ui, sans-serif";
+    data.people[k].boxes.forEach((b, i) => {
+      if (b[0] === null) return;
+      const half = context.measureText(text(i)).width / 2 + 4, [x, y0] = over(place, data, b);
+      const hidden = y => taken.some(([x2, y2, half2]) => Math.abs(x - x2) < half + half2 && Math.abs(y - y2) < 16);
+      let y = y0, step = -16;
+      while (hidden(y) && y < place.y + place.h) { y += step; if (y < place.y + 14) { y = y0 + 16; step = 16; } }
+      taken.push([x, y, half]);
+      tag(context, text(i), x, y, { align: "center" });
+    });
   }
   /** Above a person's box, inside the picture. */
   function over(place, data, b) {
@@ -201,8 +226,8 @@ export function render({ model, el }) {
       const y = p.box.y + (i + 0.5) * p.ch;
       context.fillStyle = stand.step?.searching === i && n <= m ? scene.colours.chain : ink.ink;
       context.font = "600 12px system-ui, sans-serif";
-      context.fillText(String(i), p.box.x - (stand.u ? 42 : 14), y);
-      if (stand.u && text) price(stand.u[i], stand.risen.u[i], p.box.x - 17, y);
+      context.fillText(String(i), p.box.x - (stand.u ? 39 : 14), y);
+      if (stand.u && text) price(stand.u[i], stand.risen.u[i], p.box.x - 16, y);
     }
     for (let j = 0; j < m; j += every(p.cw, 28)) {
       const x = p.box.x + (j + 0.5) * p.cw;
@@ -215,7 +240,7 @@ export function render({ model, el }) {
     context.font = "12px system-ui, sans-serif";
     context.fillText(`person of ${data.names[1]}${stand.v ? ", below: price v" : ""}`, p.box.x + p.box.w / 2, p.box.y - 42);
     context.save();
-    context.translate(p.box.x - 58, p.box.y + n * p.ch / 2);
+    context.translate(p.box.x - 55, p.box.y + n * p.ch / 2);
     context.rotate(-Math.PI / 2);
     context.fillText(`person of ${data.names[0]}${stand.u ? ", price u" : ""}`, 0, 0);
     context.restore();
@@ -230,7 +255,8 @@ export function render({ model, el }) {
       for (const pair of pairs) context.strokeRect(...inset(pair, by));
       context.setLineDash([]);
     };
-    const thin = !text, size = thin ? Math.min(p.cw, p.ch) / 3 : 4.5, { hungarian, greedy, truth, chain } = scene.colours;
+    const thin = !text, size = thin ? Math.min(p.cw, p.ch) / 3 : 4.5, { greedy, truth, chain } = scene.colours;
+    const hungarian = light(context, ink.ink) ? "#56b4e9" : scene.colours.hungarian;  // blue is lost on a dark page
     context.fillStyle = truth;
     for (const pair of data.truth) {
       const [x, y, w] = cell(p, pair), side = thin ? size : 10;
@@ -310,11 +336,7 @@ export function render({ model, el }) {
   /** What each person of the other frame costs, as number and cost on them. */
   function beside(context, data, p, k, all) {
     if (all.length > scene.readable) return;
-    data.people[k].boxes.forEach((b, one) => {
-      if (b[0] === null) return;
-      const [x, y] = over(p.frames[k], data, b);
-      tag(context, `${one}: ${figures(all[one])}`, x, y, { align: "center" });
-    });
+    plates(context, data, k, p.frames[k], one => `${one}: ${figures(all[one])}`);
   }
 
   function draw(view) {

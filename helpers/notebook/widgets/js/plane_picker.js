@@ -5,6 +5,18 @@ const clip = (x, low, high) => Math.max(low, Math.min(high, x));
 /** Four figures, as one writes them; "–" for what was not measured. */
 const figures = x => x === null || x === undefined ? "–" : String(Number(x.toPrecision(4))).replace("-", "−");
 
+/** Round numbers between two ends, about five. */
+function ticks([low, high]) {
+  if (!(high > low)) return [low];
+  const rough = (high - low) / 5, power = 10 ** Math.floor(Math.log10(rough)), step = power * [1, 2, 5, 10].find(k => k * power >= rough);
+  return Array.from({ length: 9 }, (_, k) => (Math.ceil(low / step) + k) * step).filter(x => x <= high);
+}
+/** "MOTA, %" and 3.2 → "MOTA 3.2 %". */
+function said(name, x) {
+  const [what, unit] = name.split(", ");
+  return [what, figures(x), unit].filter(Boolean).join(" ");
+}
+
 export function render({ model, el }) {
   const scene = model.get("scene"), live = model.kernel !== false, names = Object.keys(scene.values);
   const [row_name, rows] = scene.rows, [column_name, columns] = scene.columns;
@@ -82,8 +94,10 @@ export function render({ model, el }) {
     });
     context.fillStyle = ink.ink;
     context.textAlign = "left";
-    const share = extent[1] > extent[0] ? [0, 0.25, 0.5, 0.75, 1] : [0.5];
-    for (const s of share) context.fillText(figures(extent[0] + s * (extent[1] - extent[0])), x + 15, box.y + box.h * (1 - s) + 4);
+    for (const tick of ticks(extent)) {
+      const share = extent[1] > extent[0] ? (tick - extent[0]) / (extent[1] - extent[0]) : 0.5;
+      context.fillText(figures(tick), x + 16, box.y + box.h * (1 - share) + 4);
+    }
     context.save();
     context.translate(x + 60, box.y + box.h / 2);
     context.rotate(-Math.PI / 2);
@@ -128,14 +142,14 @@ export function render({ model, el }) {
   }
   function told(view) {
     const [row, column] = hover || [view.row, view.column], answer = model.get("answer");
-    const all = names.map(name => `${name} ${figures(scene.values[name][row][column])}`).join(", ");
-    const text = `${row_name} ${figures(rows[row])}, ${column_name} ${figures(columns[column])}: ${all}`;
+    const all = names.map(name => said(name, scene.values[name][row][column])).join(", ");
+    const text = `${said(row_name, rows[row])}, ${said(column_name, columns[column])}: ${all}`;
     if (read.textContent !== text) read.textContent = text;
     const here = answer.cell && answer.cell[0] === view.row && answer.cell[1] === view.column;
     beside.style.opacity = here ? "1" : "0.4";  // of another cell, until Python has answered
     if (!answer.picture) return;
     if (picture.src !== answer.picture) picture.src = answer.picture;
-    picture.alt = `${row_name} ${figures(rows[answer.cell[0]])}, ${column_name} ${figures(columns[answer.cell[1]])}`;
+    picture.alt = `${said(row_name, rows[answer.cell[0]])}, ${said(column_name, columns[answer.cell[1]])}`;
     write(Object.fromEntries(Object.entries(answer.numbers).map(([name, x]) => [name, typeof x === "number" ? figures(x) : x])));
   }
 
