@@ -6,10 +6,11 @@ from itertools import combinations, permutations
 import matplotlib
 import numpy as np
 import pytest
+from matplotlib.patches import Rectangle
 
 from helpers import WorkbookError
 from helpers.notebook import plots
-from helpers.notebook.widgets import FramePair, MatchTable
+from helpers.notebook.widgets import FramePair, MatchTable, match_table
 from helpers.people import nobody, people
 from helpers.tracking.matching import hungarian, hungarian_steps
 
@@ -73,6 +74,31 @@ def test_what_is_forced_forbidden_and_limited_is_the_best_of_what_is_left():
         assert len(pairs) == number and np.isclose(answer["Hungarian"]["total"], total)
         assert all(p in pairs and p in answer["greedy"]["pairs"] for p in forced)
         assert not any(p in pairs + answer["greedy"]["pairs"] for p in forbidden)
+
+
+def test_a_pair_as_dear_as_the_limit_is_allowed():
+    assert table(EXAMPLE).move(limit=1.0)["greedy"]["pairs"] == [[0, 0], [3, 1]]
+
+
+def test_pictures_show_what_a_step_has(monkeypatch):
+    """Greedy: the picks so far; Hungarian: what is held, over the reduced costs, and the chain."""
+    framed = []
+    monkeypatch.setattr(
+        match_table, "Rectangle", lambda at, w, h, ec, **_: framed.append((ec, at, w)) or Rectangle(at, w, h)
+    )
+    w = table()
+
+    def marked(colour, **view):
+        framed.clear()
+        w.move(**view)
+        w.picture()
+        return sorted((round(y + side / 2), round(x + side / 2)) for ec, (x, y), side in framed if ec == colour)
+
+    assert marked(match_table.GREEDY, mode="greedy", step=2) == [(0, 0), (3, 1)]
+    step = hungarian_steps(EXAMPLE)[5]
+    assert marked(match_table.CHAIN, mode="hungarian", step=6) == sorted(map(tuple, step.chain.tolist()))
+    held = [(i, j) for i, j in enumerate(step.partner.tolist()) if j >= 0]
+    assert marked(match_table.HUNGARIAN, row=1) == held and len(held) == 2
 
 
 @pytest.mark.parametrize(

@@ -71,6 +71,7 @@ def test_cells_without_a_number_are_none_and_can_be_picked():
     values = VALUES.copy()
     values[0, 0], values[2, 3] = np.nan, np.inf
     w = picker(values)
+    assert len(w.still()) > 1.8 * len(picker(values, start=(0.9, 2)).still()), "infinity is not the best"
     assert w.scene["values"]["value"][0][0] is None and w.scene["values"]["value"][2][3] is None
     assert w.move(row=0, column=0)["numbers"] and w.picture()
     assert len(picker(np.full((3, 4), np.nan)).still()), "a plane of which nothing is known"
