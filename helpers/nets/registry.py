@@ -3,17 +3,19 @@
 Every module has the same face: `Config`, a frozen dataclass; `build(config)` with random weights;
 `start_from(first, config)`, the network before training, from another's weights or None;
 `batches(videos, config, batch, seed)`, a function step → what a step of training sees; and
-`detect(model, frames, which)` for those that find people or `score(model, state, detections)` for
-those that link them. In training `model(*batch)` gives named losses; where it does not, the
-module has `losses(model, *batch)`.
+`detect(model, frames, which)` for those that find people (joints in given `boxes`, if that is all
+they find) or `score(model, state, detections)` for those that link them. In training `model(*batch)`
+gives named losses; where it does not, the module has `losses(model, *batch)`.
 """
 
 from types import ModuleType
 
 from helpers import WorkbookError
-from helpers.nets import inflate, keypoint_rcnn, track_lstm, tubes
+from helpers.nets import deconv_pose, inflate, keypoint_rcnn, track_lstm, tubes
 
-NETWORKS: dict[type, ModuleType] = {module.Config: module for module in (keypoint_rcnn, inflate, tubes, track_lstm)}
+NETWORKS: dict[type, ModuleType] = {
+    module.Config: module for module in (keypoint_rcnn, inflate, tubes, track_lstm, deconv_pose)
+}
 
 
 def module_of(config) -> ModuleType:

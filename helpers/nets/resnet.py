@@ -19,6 +19,7 @@ DEPTHS = {
     34: (BasicBlock, (3, 4, 6, 3)),
     50: (Bottleneck, (3, 4, 6, 3)),
     101: (Bottleneck, (3, 4, 23, 3)),
+    152: (Bottleneck, (3, 8, 36, 3)),
 }
 
 
@@ -26,7 +27,7 @@ DEPTHS = {
 class BodyConfig:
     """What a body is built from.
 
-    depth: 18, 34, 50 or 101; width: channels of the first stage (ResNet: 64, doubling from
+    depth: 18, 34, 50, 101 or 152; width: channels of the first stage (ResNet: 64, doubling from
     stage to stage, × 4 in bottlenecks); stages: how many of the four; last_stride: of the
     last stage, 1 keeps the resolution of the one before; deformable: 3×3 convolutions of the
     last stage are deformable ones.

@@ -1,4 +1,4 @@
-"""How a plan's network is obtained: from its file where there is one, else trained now (notebooks 03, 04 and 07)."""
+"""How a plan's network is obtained: from its file where there is one, else trained now (notebooks 03, 04, 07, 08)."""
 
 import hashlib
 import json
@@ -95,10 +95,10 @@ def _to(place: torch.device, parts):
 
 
 def _thinned(log: list[dict], points: int = 60) -> list[dict]:
-    """The training curve as means over `points` stretches of steps, rounded."""
+    """The training curve as means over `points` stretches of steps, four digits each."""
     edges = [round(i * len(log) / points) for i in range(points + 1)]
     stretches = [(a, log[a:b]) for a, b in pairwise(edges) if b > a]
     return [
-        {"step": a} | {name: round(sum(row[name] for row in rows) / len(rows), 4) for name in rows[0]}
+        {"step": a} | {name: float(f"{sum(row[name] for row in rows) / len(rows):.4g}") for name in rows[0]}
         for a, rows in stretches
     ]

@@ -1,4 +1,4 @@
-"""The networks that the workbook itself trains, and how (notebooks 03, 04 and 07)."""
+"""The networks that the workbook itself trains, and how (notebooks 03, 04, 07 and 08)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any
 import torch
 
 from helpers import WorkbookError
-from helpers.nets import inflate, keypoint_rcnn, track_lstm, tubes
+from helpers.nets import deconv_pose, inflate, keypoint_rcnn, track_lstm, tubes
+from helpers.nets.resnet import BodyConfig
 from helpers.parameters import checked_budget
 from helpers.training.loop import Recipe, Span
 
@@ -71,6 +72,43 @@ BACKBONES = ((18, "fpn"), (34, "fpn"), (50, "fpn"), (18, "c4"))
 
 
 @dataclass(frozen=True)
+class PoseScale:
+    """Sizes of the pose networks: what SB-T2's rows vary and what they share.
+
+    depths: of the body, three; unit: a third of the tallest crops, in pixels; stages, width: of the body; channels: of
+    the deconvolutions; long_width: of the body of the network that is trained longer.
+    """
+
+    depths: tuple[int, int, int]
+    unit: int
+    stages: int
+    width: int
+    channels: int
+    long_width: int
+
+
+#: Slim ones have half of everything, crops and, without the last stage, strides: their maps have the paper's cells.
+POSES = {
+    "slim": PoseScale((18, 34, 50), 64, 3, 16, 32, 32),
+    "paper": PoseScale((50, 101, 152), 128, 4, 64, 256, 64),
+    "miniature": PoseScale((50, 101, 152), 64, 3, 8, 16, 8),
+}
+#: SB-T2: which of the three depths, height of the crops in units, deconvolutions, kernel.
+POSE_ROWS = {
+    "a": (0, 2, 3, 4),
+    "b": (0, 2, 2, 4),
+    "c": (0, 2, 3, 2),
+    "d": (0, 2, 3, 3),
+    "e": (1, 2, 3, 4),
+    "f": (2, 2, 3, 4),
+    "g": (0, 1, 3, 4),
+    "h": (0, 3, 3, 4),
+}
+#: Steps of 16 people: of the eight rows, and of the network that others take their poses from.
+POSE_STEPS, POSE_ESTIMATOR_STEPS = 1000, 5000
+
+
+@dataclass(frozen=True)
 class Scale:
     """How large a notebook computes: size of its networks, where to train them (None = they ship), budget in steps."""
 
@@ -123,6 +161,7 @@ def stage_one(seed: int = 0, size: str = "slim", budget: int | None = None) -> d
         networks = {"2d": part} | {s: inflate.AveragedConfig(part, scheme=s) for s in inflate.SCHEMES}
         plans += [Plan(f"{kind}-{k}", net, _tuned(steps, seed), start, seed) for k, net in networks.items()]
     plans += _detectors(compared, start, seed) + _bodies(compared, seed) + _tube_networks(tube, seed) + _lstms(seed)
+    plans += _poses(POSES[size], seed)
     return {plan.label: _cut(plan, size, budget) for plan in plans}
 
 
@@ -195,3 +234,31 @@ def _lstms(seed: int) -> list[Plan]:
     """DT's batch of 20 and ten epochs become a number of steps; AdamW stands in for its plain descent."""
     recipe = Recipe(TRAIN, LSTM_STEPS, batch=20, seed=seed)
     return [Plan(f"lstm-{k}", track_lstm.LstmConfig(k), recipe, None, seed) for k in track_lstm.WIDTHS]
+
+
+def _poses(sizes: PoseScale, seed: int) -> list[Plan]:
+    """SB-T2's eight rows from scratch, equally long, and a network like row a's trained longer, on more videos."""
+    compared, longer = (
+        Recipe(data, steps, batch=16, rate=2e-3, seed=seed)
+        for data, steps in ((TRAIN, POSE_STEPS), (WIDE, POSE_ESTIMATOR_STEPS))
+    )
+    networks = {row: _pose_network(sizes, *varied) for row, varied in POSE_ROWS.items()}
+    wide = replace(networks["a"].body, width=sizes.long_width)
+    channels = sizes.channels * sizes.long_width // sizes.width
+    plans = [Plan(f"deconv-{row}", network, compared, seed=seed) for row, network in networks.items()]
+    return plans + [Plan("deconv", replace(networks["a"], body=wide, channels=channels), longer, seed=seed)]
+
+
+def _pose_network(sizes: PoseScale, depth: int, units: int, deconvolutions: int, kernel: int):
+    """One row's; the targets' sigma is a 32nd of the map's height, as released (2 at 64 × 48, 3 at 96 × 72)."""
+    body, height = BodyConfig(sizes.depths[depth], sizes.width, sizes.stages), units * sizes.unit
+    sigma = height * 2**deconvolutions / body.stride / 32
+    return deconv_pose.DeconvPoseConfig(
+        height,
+        height * 3 // 4,
+        sigma=sigma,
+        body=body,
+        deconvolutions=deconvolutions,
+        kernel=kernel,
+        channels=sizes.channels,
+    )
