@@ -4,15 +4,21 @@ Notebook 08 assembles it (SB §2). At width 64 its weights are those of the rele
 `load_released` takes them from the files that were published.
 """
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
+import torch
 from torch import nn
+from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from helpers import WorkbookError
-from helpers.nets.resnet import Body, BodyConfig
-from helpers.nets.top_down import CropConfig, batches, detect, heat_of, look, losses
+from helpers.nets import released
+from helpers.nets.resnet import DEPTHS, Body, BodyConfig
+from helpers.nets.top_down import CropConfig, batches, detect, look, losses, taken_over
 
-__all__ = ["Config", "batches", "build", "detect", "heat_of", "look", "losses", "start_from"]
+__all__ = ["Config", "batches", "build", "detect", "load_released", "look", "losses", "start_from"]
 
 #: kernel: (padding, output padding) with which a stride of 2 doubles a map exactly.
 KERNELS = {2: (0, 0), 3: (1, 1), 4: (1, 0)}
@@ -53,25 +59,35 @@ class DeconvPoseConfig(CropConfig):
 Config = DeconvPoseConfig
 
 
+def deconvolutions(into: int, channels: int, kernel: int, number: int) -> nn.Sequential:
+    """Transposed convolutions, each doubling a map's sides, with normalisation and ReLU, numbered as released."""
+    layers: list[nn.Module] = []
+    for _ in range(number):
+        conv = nn.ConvTranspose2d(into, channels, kernel, 2, *KERNELS[kernel], bias=False)
+        nn.init.normal_(conv.weight, std=FIRST_WEIGHTS)
+        layers += [conv, nn.BatchNorm2d(channels), nn.ReLU(inplace=True)]
+        into = channels
+    return nn.Sequential(*layers)
+
+
+def last_layer(into: int, joints: int, kernel: int = 1) -> nn.Conv2d:
+    """The convolution that says how much each joint is in each cell."""
+    conv = nn.Conv2d(into, joints, kernel, padding=kernel // 2)
+    nn.init.normal_(conv.weight, std=FIRST_WEIGHTS)
+    nn.init.zeros_(conv.bias)
+    return conv
+
+
 class DeconvPose(Body):
     """Crops (N, 3, H, W), normalised → heatmaps (N, joints, H / stride, W / stride), 1 at a joint, 0 far from it."""
 
     def __init__(self, config: DeconvPoseConfig):
         super().__init__(config.body)
-        self.config, into, layers = config, self.out_channels[-1], []
-        padding, more = KERNELS[config.kernel]
-        for _ in range(config.deconvolutions):
-            layers += [
-                nn.ConvTranspose2d(into, config.channels, config.kernel, 2, padding, more, bias=False),
-                nn.BatchNorm2d(config.channels),
-                nn.ReLU(inplace=True),
-            ]
-            into = config.channels
-        self.deconv_layers = nn.Sequential(*layers)
-        self.final_layer = nn.Conv2d(into, config.joints, 1)
-        for layer in [*layers[::3], self.final_layer]:
-            nn.init.normal_(layer.weight, std=FIRST_WEIGHTS)
-        nn.init.zeros_(self.final_layer.bias)
+        self.config = config
+        self.deconv_layers = deconvolutions(
+            self.out_channels[-1], config.channels, config.kernel, config.deconvolutions
+        )
+        self.final_layer = last_layer(config.channels, config.joints)
 
     def forward(self, x):
         last = super().forward(x)[str(self.stages - 1)]
@@ -83,14 +99,44 @@ def build(config: DeconvPoseConfig) -> DeconvPose:
     return DeconvPose(config).eval()
 
 
-def start_from(first: nn.Module | None, config: DeconvPoseConfig) -> DeconvPose:
-    """The network before training: all that another one has of the same name and shape; first None: random weights.
+def start_from(first: nn.Module | None, config: DeconvPoseConfig) -> nn.Module:
+    """The network before training, see `top_down.taken_over`."""
+    return taken_over(first, build(config))
 
-    So a network of COCO's joints, or a classifier's body, gives all but what it lacks.
+
+def load_released(path: Path | str, height: int = 256, width: int = 192, joints: int | None = None) -> nn.Module:
+    """The network of a published file, in evaluation mode: (N, 3, H, W) → (N, joints, H / 4, W / 4).
+
+    Depth, width, deconvolutions, kernel and joints are read off the tensors. height and width of the crops that
+    `detect` cuts cannot be; nor can a ResNet with its strides in the first 1 × 1 convolutions ("caffe" style) be told,
+    which would give wrong maps here. The released training took blue, green, red. Raises WorkbookError for a file
+    that is no such network, naming the tensor, for other joints than asked for, and for crops that do not fit.
     """
-    model = build(config)
-    if first is not None:
-        stored, wanted = first.state_dict(), model.state_dict()
-        fitting = {k: v for k, v in stored.items() if k in wanted and v.shape == wanted[k].shape}
-        model.load_state_dict(wanted | fitting)
-    return model
+    tensors = released.tensors_of(path)
+    found = released.outputs(tensors, path, joints)
+    body, (number, kernel, channels) = _body_of(tensors, path), _deconvolutions_of(tensors, path)
+    config = DeconvPoseConfig(
+        height, width, found, bgr=True, body=body, deconvolutions=number, kernel=kernel, channels=channels
+    )
+    what = f"ResNet-{body.depth} of width {body.width} with {number} deconvolutions of kernel {kernel}"
+    return released.take(build(config), tensors, path, what)
+
+
+def _body_of(tensors: Mapping[str, torch.Tensor], path: Path | str) -> BodyConfig:
+    """The ResNet whose blocks the tensors' names count. Raises WorkbookError for none that is known."""
+    names = [re.fullmatch(r"layer(\d)\.(\d+)\.conv1\.weight", name) for name in tensors]
+    stages = [int(m[1]) for m in names if m]
+    repeats = tuple(stages.count(s) for s in range(1, 5))
+    kind = Bottleneck if "layer1.0.conv3.weight" in tensors else BasicBlock
+    depth = next((d for d, (block, each) in DEPTHS.items() if block is kind and each == repeats), None)
+    if depth is None or "conv1.weight" not in tensors:
+        raise WorkbookError(f"{path}: is no pose network on a ResNet; {repeats} blocks in its stages are of none.")
+    return BodyConfig(depth, len(tensors["conv1.weight"]))
+
+
+def _deconvolutions_of(tensors: Mapping[str, torch.Tensor], path: Path | str) -> tuple[int, int, int]:
+    """Number, kernel and channels of the transposed convolutions. Raises WorkbookError where there are none."""
+    weights = [v for name, v in tensors.items() if re.fullmatch(r"deconv_layers\.\d+\.weight", name) and v.ndim == 4]
+    if not weights:
+        raise WorkbookError(f"{path}: is no pose network; the tensor deconv_layers.0.weight is missing.")
+    return len(weights), weights[0].shape[-1], weights[0].shape[1]

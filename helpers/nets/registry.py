@@ -11,10 +11,20 @@ gives named losses; where it does not, the module has `losses(model, *batch)`.
 from types import ModuleType
 
 from helpers import WorkbookError
-from helpers.nets import deconv_pose, inflate, keypoint_rcnn, track_lstm, tubes
+from helpers.nets import (
+    deconv_pose,
+    high_resolution,
+    inflate,
+    keypoint_rcnn,
+    mobile_pose,
+    pyramid_pose,
+    track_lstm,
+    tubes,
+)
 
+_TOP_DOWN = (deconv_pose, high_resolution, mobile_pose, pyramid_pose)
 NETWORKS: dict[type, ModuleType] = {
-    module.Config: module for module in (keypoint_rcnn, inflate, tubes, track_lstm, deconv_pose)
+    module.Config: module for module in (keypoint_rcnn, inflate, tubes, track_lstm, *_TOP_DOWN)
 }
 
 

@@ -14,7 +14,7 @@ from torch import nn
 from helpers import WorkbookError
 from helpers.nets import crops, heatmaps
 from helpers.nets.sampling import frames_of
-from helpers.people import People, Video, concatenate, nobody
+from helpers.people import People, Video, concatenate, nobody, people
 from helpers.skeleton import COCO, FLIP, N_JOINTS, coco_to_posetrack
 
 #: Mean and standard deviation of ImageNet's red, green and blue, which every input is normalised by.
@@ -75,8 +75,8 @@ def batches(videos: Sequence[Video], config: CropConfig, batch: int, seed: int) 
     frame by frame until there are enough; those without a joint or without a box in the image are left out. The
     same step and seed give the same ones. Raises WorkbookError where nobody is left.
     """
-    usable = [_usable(video) for video in videos]
-    places = [(v, t) for v, there in enumerate(usable) for t in np.unique(there.frame)]
+    everyone = [usable(video) for video in videos]
+    places = [(v, t) for v, some in enumerate(everyone) for t in np.unique(some.frame)]
     if not places:
         raise WorkbookError("pose network: nobody with a joint and a box is labelled in the training videos.")
 
@@ -84,34 +84,34 @@ def batches(videos: Sequence[Video], config: CropConfig, batch: int, seed: int) 
         rng = np.random.default_rng([seed, step])
         seen: list[np.ndarray] = []
         there: list[People] = []
-        while sum(len(people) for people in there) < batch:
+        while sum(len(p) for p in there) < batch:
             v, t = places[rng.integers(len(places))]
             seen.append(frames_of(videos[v])[int(t)])
-            now = usable[v].at(t)
+            now = everyone[v].at(t)
             there.append(now.replace(frame=np.full(len(now), len(seen) - 1)))
         return examples(seen, concatenate(there)[:batch], config, rng)
 
     return draw
 
 
-def _usable(video: Video) -> People:
+def usable(video: Video) -> People:
     """Labelled people with a joint and a box of some area within the image."""
-    people = video.people[video.people.present.any(1) & np.isfinite(video.people.box).all(1)]
-    inside = np.clip(people.box, 0, np.tile(video.size, 2))
-    return people[((inside[:, 2:] - inside[:, :2]) >= 1).all(1)]
+    some = video.people[video.people.present.any(1) & np.isfinite(video.people.box).all(1)]
+    inside = np.clip(some.box, 0, np.tile(video.size, 2))
+    return some[((inside[:, 2:] - inside[:, :2]) >= 1).all(1)]
 
 
 def examples(
-    frames: Sequence[np.ndarray], people: People, config: CropConfig, rng: np.random.Generator
+    frames: Sequence[np.ndarray], some: People, config: CropConfig, rng: np.random.Generator
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Augmented crops of people in frames (people.frame counts them) with their targets and weights."""
-    n, (height, width) = len(people), config.size
+    """Augmented crops of some people in frames (some.frame counts them) with their targets and weights."""
+    n, (height, width) = len(some), config.size
     zoom = np.clip(rng.normal(1, ZOOM, n), 1 - ZOOM, 1 + ZOOM)
     turn = np.clip(rng.normal(0, TURN, n), -2 * TURN, 2 * TURN) * (rng.random(n) < TURNED)
     mirror = torch.from_numpy(rng.random(n) < MIRRORED)
-    maps = crops.affines(people.box, config.size, turn, zoom)
-    images = crops.warp(crops.stacked(frames), people.frame, maps, config.size)
-    xy, present = torch.from_numpy(crops.moved(maps, people.xy)).float(), torch.from_numpy(people.present.copy())
+    maps = crops.affines(some.box, config.size, turn, zoom)
+    images = crops.warp(crops.stacked(frames), some.frame, maps, config.size)
+    xy, present = torch.from_numpy(crops.moved(maps, some.xy)).float(), torch.from_numpy(some.present.copy())
     flip, other = torch.from_numpy(flip_of(config.joints)), xy.clone()
     other[..., 0] = width - 1 - xy[..., 0]
     xy = torch.where(mirror[:, None, None], other[:, flip], xy)
@@ -119,6 +119,18 @@ def examples(
     images = torch.where(mirror[:, None, None, None], images.flip(-1), images)
     cells = height // config.stride, width // config.stride
     return normalised(images, config.bgr), *heatmaps.targets(xy, present, cells, config.stride, config.sigma)
+
+
+def taken_over(first: nn.Module | None, model: nn.Module) -> nn.Module:
+    """A network before training: all that another one has of the same name and shape; first None: as it is.
+
+    So a network of other joints, or a classifier's body, gives everything but what differs.
+    """
+    if first is not None:
+        stored, wanted = first.state_dict(), model.state_dict()
+        fitting = {name: v for name, v in stored.items() if name in wanted and v.shape == wanted[name].shape}
+        model.load_state_dict(wanted | fitting)
+    return model
 
 
 def losses(model: nn.Module, images: torch.Tensor, target: torch.Tensor, weight: torch.Tensor) -> dict:
@@ -144,11 +156,12 @@ def look(
 ) -> People:
     """The joints of people in a few frames of one size (boxes.frame counts them), cut and looked at all at once.
 
-    Returns the boxes' people with xy in pixels of the frames, joint_score the heatmaps' maxima, and score
-    the box's × the mean of the joints' scores above JOINT_FLOOR, 0 without any. quarter: see `heatmaps.quarter_offset`.
+    Returns one person a box, xy in pixels of the frames, joint_score the heatmaps' maxima, and score the box's ×
+    the mean of the joints' scores above JOINT_FLOOR, 0 without any; no tracks, no head sizes. flip, shift: see
+    `heat_of`; quarter: see `heatmaps.quarter_offset`.
     """
     if not len(boxes):
-        return boxes
+        return nobody()
     place, size = next(model.parameters()).device, model.config.size
     maps = crops.affines(boxes.box, size)
     images = crops.warp(crops.stacked(frames).to(place), boxes.frame, maps, size)
@@ -161,7 +174,7 @@ def look(
         xy, value = coco_to_posetrack(xy, value)
     sure = value > JOINT_FLOOR
     mean = (value * sure).sum(1) / np.maximum(1, sure.sum(1))
-    return boxes.replace(xy=xy, joint_score=value, present=np.ones(value.shape, bool), score=boxes.score * mean)
+    return people(frame=boxes.frame, box=boxes.box, score=boxes.score * mean, xy=xy, joint_score=value)
 
 
 def detect(
@@ -187,8 +200,8 @@ def detect(
         several = [rows.pop(0)]
         while rows and sum(len(r) for r in several) + len(rows[0]) <= batch:
             several.append(rows.pop(0))
-        people = wanted[np.concatenate(several)]
-        shown, of = np.unique(people.frame, return_inverse=True)
-        seen = look(model, [frames[int(t)] for t in shown], people.replace(frame=of), **how)
-        found.append(seen.replace(frame=people.frame))
+        some = wanted[np.concatenate(several)]
+        shown, of = np.unique(some.frame, return_inverse=True)
+        seen = look(model, [frames[int(t)] for t in shown], some.replace(frame=of), **how)
+        found.append(seen.replace(frame=some.frame))
     return concatenate(found) if found else nobody()
