@@ -12,8 +12,9 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
 from helpers import WorkbookError
-from helpers.notebook import widgets
+from helpers.notebook import plots, widgets
 from helpers.notebook.widgets import base
+from helpers.people import Video, concatenate, extent_boxes, people
 
 matplotlib.use("Agg")
 
@@ -251,3 +252,84 @@ def test_pictures_of_a_strip_stand_beside_one_another_and_wrap_where_they_are_wi
     assert (strip[4:12, :400] == 255).all() and (strip[12:, :400] == 0).all() and (strip[12:, 400:] == 255).all()
     wide = np.zeros((2, 1200, 3), np.uint8)
     assert base.side_by_side([wide, wide]).shape == (10, 1200, 3) and base.side_by_side([a]).shape == a.shape
+
+
+# --- what holds for every widget ------------------------------------------------------------------------------
+
+POSE = plots.standing_pose()
+TWO = people(
+    xy=np.stack([POSE, POSE + [60, 0]]),
+    track=[0, 1],
+    head=[20.0, 20.0],
+    box=extent_boxes(np.stack([POSE] * 2), np.ones((2, 15), bool)),
+)
+CLIP = concatenate([TWO.replace(frame=np.full(2, t)) for t in range(3)])
+EVEN = {"weights": np.full((1, 2, 30, 30), 1 / 30), "probability": 0.5}
+#: A small one of every kind, by what the recipe in CONTRIBUTING asks for; and a change that shows.
+EXAMPLES = {
+    "Sliders": (lambda: widgets.scrub(flat, 5), {"frame": 3}),
+    "Player": (
+        lambda: widgets.Player(Video("clip", (200, 220), np.ones(3, bool), CLIP), CLIP, CLIP),
+        {"frame": 2, "person": 1},
+    ),
+    "PoseEditor": (
+        lambda: widgets.PoseEditor(TWO, measures={"shown": lambda xy, present: present.sum()}),
+        {"xy": np.stack([POSE + 5, POSE + [60, 0]])},
+    ),
+    "MatchTable": (lambda: widgets.MatchTable(widgets.FramePair(TWO, TWO), np.eye(2)), {"forced": [[0, 0]]}),
+    "PlanePicker": (
+        lambda: widgets.PlanePicker(
+            np.eye(2), ("a", [1, 2]), ("b", [3, 4]), lambda a, b: (flat(a), {"sum": a + b}), (1, 3)
+        ),
+        {"row": 1},
+    ),
+    "AttentionView": (
+        lambda: widgets.AttentionView(np.stack([POSE, POSE]), np.ones((2, 15), bool), lambda *_: EVEN),
+        {"token": 4},
+    ),
+}
+every = pytest.mark.parametrize("name", EXAMPLES)
+
+
+def test_every_widget_has_an_example():
+    kinds = {
+        n for n in widgets.__all__ if isinstance(thing := getattr(widgets, n), type) and issubclass(thing, base.Live)
+    }
+    assert set(EXAMPLES) == kinds - {"Live"}
+    assert {getattr(widgets, n).kind for n in EXAMPLES} == {p.stem for p in base.SCRIPTS.glob("*.js")} - {"base"}
+
+
+@every
+def test_its_picture_moves_and_comes_back(name, capsys):
+    make, changes = EXAMPLES[name]
+    make().check(**changes)
+    with pytest.raises(KeyError, match="other: a view of this widget holds"):
+        make().move(other=1)
+    assert plt.get_fignums() == []
+
+
+@every
+def test_what_a_browser_sends_is_answered_or_a_fault(name):
+    make, _ = EXAMPLES[name]
+    w = make()
+    start, number = w.view, 0
+    for key in start:
+        for wrong in (None, "a", [], {}, -1, 1e9, 0.5, [[0]], [None], True):
+            number += 1
+            w.set_state({"view": start | {key: wrong}, "asked": number})
+            assert w.answered == number and isinstance(w.fault, str)
+    w.set_state({"view": {}, "asked": number + 1})
+    assert w.fault and w.answered == number + 1
+    w.set_state({"view": start, "asked": number + 2})
+    assert w.fault == "" and w.answer == make().answer, "a good view is answered as ever"
+    json.dumps([w.scene, w.view, w.answer], allow_nan=False)
+
+
+@every
+def test_it_leaves_the_same_bytes_and_nothing_without_words(name):
+    make, _ = EXAMPLES[name]
+    (strip, more), (form, _), (live, _) = shown(make())
+    again = shown(make())
+    assert strip == again[0][0] and form == again[1][0] and len(more["metadata"]["image/png"]["alt"]) > 4
+    assert base64_png(strip["image/png"]).size and "model_id" in str(live)
+    assert form["text/html"].count("<script") == form["text/html"].count("</script>") == 1
