@@ -269,6 +269,11 @@ def test_a_person_shows_what_each_candidate_costs(page):
         ["2", "5.00", "−5.00"],
     ]
     assert [int(r.split("→")[1]) for r in rows[4:]] == [dict(w.answer[m]["pairs"])[1] for m in ("Hungarian", "greedy")]
+    widget.get_by_role("radio", name="cost: d").click()
+    page.mouse.move(box["x"] + scale * (120 + 50), places(widget)["y"] + 18 + scale * 100)
+    widget.get_by_text("person 1 of before").wait_for()
+    first = widget.locator('table[aria-label="candidates"] tr').nth(1)
+    assert first.inner_text().split() == ["2", "5.00", "−5.00"], "the cheapest by the chosen cost comes first"
     assert widget.screenshot() != before and not page.failures
 
 
