@@ -1,6 +1,7 @@
 """Top-down pose networks against torchvision, layers written out, OpenCV, SciPy and by hand; and bad input."""
 
 import copy
+import json
 from dataclasses import replace
 
 import cv2
@@ -14,7 +15,8 @@ from scipy import ndimage
 from torch import nn
 from torchvision.models import resnet50
 
-from helpers import WorkbookError, puppets
+from helpers import WorkbookError, puppets, weights
+from helpers.detections import predicting, stored
 from helpers.evaluation.oks import oks_ap
 from helpers.experiments import poses
 from helpers.nets import crops, deconv_pose, heatmaps, high_resolution, mobile_pose, pyramid_pose, top_down
@@ -22,7 +24,7 @@ from helpers.nets.counting import GIBI, multiply_adds, parameters
 from helpers.nets.resnet import BodyConfig
 from helpers.people import Video, concatenate, nobody, people
 from helpers.skeleton import COCO, FLIP, INDEX, JOINTS, N_JOINTS
-from helpers.training import stage_one
+from helpers.training import obtain, stage_one, weight_file
 
 BODY = BodyConfig(18, width=8)
 TINY = deconv_pose.Config(64, 32, body=BODY, channels=8)
@@ -316,9 +318,9 @@ def test_every_network_of_the_family_has_the_same_face(module):
     sum(losses.values()).backward()
     assert all(p.grad is not None for p in model.parameters()), "a part is not connected"
     other = module.start_from(model.eval(), replace(config, joints=17))
-    stored = model.state_dict()
+    before = model.state_dict()
     heads = ("final_layer", "levels")
-    kept = {k: torch.equal(v, stored[k]) for k, v in other.state_dict().items() if not k.startswith(heads)}
+    kept = {k: torch.equal(v, before[k]) for k, v in other.state_dict().items() if not k.startswith(heads)}
     assert all(kept.values()) and other.final_layer.out_channels == 17
     with pytest.raises(WorkbookError, match="crops of 65 × 32 do not divide"):
         replace(config, height=65)
@@ -738,3 +740,41 @@ def test_a_network_learns_a_handful_of_crops_and_its_joints_come_back():
     assert poses.average_precision([video], [found]) == oks_ap([video], [found]).mean() > 0.7
     untrained = poses.in_true_boxes(copy.deepcopy(deconv_pose.build(config)), video)
     assert poses.average_precision([video], [untrained]) < 0.1
+
+
+# --- predictions in files ------------------------------------------------------------------------------
+
+
+def test_joints_outside_their_boxes_come_back_from_files(tmp_path):
+    rng = np.random.default_rng(0)
+    box = np.array([[10.3, 20.1, 40.7, 80.2], [-5.5, 3.25, 9.1, 9.2]])
+    xy = rng.uniform(-30, 120, (2, N_JOINTS, 2))
+    found = people(frame=[3, 5], box=box, xy=xy, score=[0.25, 0], joint_score=rng.uniform(-0.1, 1.2, (2, N_JOINTS)))
+    kept, facts = stored.load(stored.save(tmp_path / "p.npz", {"a": found, "b": nobody()}, True, seed=3))
+    np.testing.assert_allclose(kept["a"].xy, xy, atol=1 / 32 + 1e-9)
+    np.testing.assert_allclose(kept["a"].joint_score, found.joint_score, atol=0.0005001)
+    np.testing.assert_allclose(kept["a"].box, box, atol=1 / 64)
+    assert kept["a"].present.all() and kept["a"].frame.tolist() == [3, 5] and len(kept["b"]) == 0 and facts["seed"] == 3
+    again = stored.load(stored.save(tmp_path / "q.npz", kept, True))[0]["a"]
+    assert (again.xy == kept["a"].xy).all() and (again.joint_score == kept["a"].joint_score).all()
+    assert stored.load(stored.save(tmp_path / "r.npz", {"a": nobody()}, True))[0]["a"].frame.shape == (0,)
+    for wrong in (found.replace(xy=xy * np.nan), found.replace(present=np.zeros((2, N_JOINTS), bool))):
+        with pytest.raises(WorkbookError, match=r"q\.npz: a joint is absent or nowhere, which a file of predictions"):
+            stored.save(tmp_path / "q.npz", {"a": wrong}, True)
+
+
+def test_a_plan_trains_predicts_in_true_boxes_and_is_read_again(tmp_path):
+    plan = stage_one(0, "miniature", 2)["deconv-g"]
+    model = obtain(plan, data=tmp_path)
+    assert "loss" in json.loads(weights.metadata(weight_file(plan, tmp_path))["log"])[0]
+    torch.testing.assert_close(obtain(plan, data=tmp_path).final_layer.bias, model.final_layer.bias)
+    found, facts = predicting.found_by(plan, "val", 1, device="cpu", boxes="truth", data=tmp_path)
+    again, _ = predicting.found_by(plan, "val", 1, boxes="truth", data=tmp_path)
+    assert facts["weights"] == plan.name and (found[0].xy == again[0].xy).all() and len(found[0]) > 10
+    with pytest.raises(WorkbookError, match="it finds joints in people's boxes"):
+        predicting.found_by(plan, "val", 1, device="cpu", data=tmp_path)
+
+
+def test_networks_of_other_joints_are_not_trained_on_the_workbooks_videos():
+    with pytest.raises(WorkbookError, match="videos have 15 joints to train on, not 17"):
+        top_down.batches(puppets.videos("train", n=1, render=False), replace(TINY, joints=17), 4, 0)

@@ -84,7 +84,8 @@ def predict(
         training={name: trained[name] for name in ("minutes", "device", "log") if name in trained},
     )
     more = {} if row.boxes == "own" else {"boxes": row.boxes}
-    return stored.save(artefacts.path_of("predictions", row.id, data), found, **facts, **more)
+    free = getattr(module_of(plan.network), "FREE_JOINTS", False)
+    return stored.save(artefacts.path_of("predictions", row.id, data), found, free, **facts, **more)
 
 
 def true_boxes(split: str, n: int) -> list[People]:

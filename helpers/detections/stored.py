@@ -2,7 +2,7 @@
 
 The ablations after notebook 03 start from them. A file is an .npz, packed by LZMA. Boxes keep 1/32 pixel; joints are
 stored as the cell of the box in which they were read (`keypoint_rcnn.decode`), so they come back exactly where they
-were.
+were; free ones, which a top-down network may find outside the box, keep 1/16 pixel.
 """
 
 import io
@@ -23,8 +23,12 @@ from helpers.skeleton import N_JOINTS
 
 #: Steps of a pixel in which boxes are kept, of one in which scores are, and of one in which logits are.
 BOX_STEPS, SCORE_STEPS, LOGIT_STEPS = 32, 65535, 16
+#: The same of free joints: their places, and the heatmaps' maxima.
+FREE_STEPS, MAXIMUM_STEPS = 16, 1000
 #: No video has more frames, no box lies farther out in pixels.
 MOST_FRAMES, FARTHEST = 10_000_000, 10_000_000
+#: What a file of free joints has in place of cells, places and logits.
+FREE = ("offset", "maximum")
 #: What a damaged file makes numpy, zipfile and json raise.
 DAMAGES: tuple[type[Exception], ...] = (
     *(OSError, ValueError, LookupError, TypeError, ArithmeticError, AttributeError, RuntimeError, MemoryError),
@@ -32,23 +36,25 @@ DAMAGES: tuple[type[Exception], ...] = (
 )
 
 
-def save(path: Path, predictions: dict[str, People], **facts: object) -> Path:
+def save(path: Path, predictions: dict[str, People], free: bool = False, **facts: object) -> Path:
     """Write each video's predictions, by name, whole or not at all; facts (weights, seed, …) ride along.
 
     Every joint must be present and lie in its box, as `detect` gives them, or all be absent, as
-    a detector without keypoint head gives them. Raises WorkbookError otherwise, for numbers
-    that a file cannot hold (NaN, scores beyond [0, 1]) and where it cannot be written.
+    a detector without keypoint head gives them; free: joints may lie anywhere. Raises WorkbookError
+    otherwise, for numbers that a file cannot hold (NaN, scores beyond [0, 1]) and where it cannot be written.
     """
-    write_atomically(path, packed(predictions, facts, Path(path).name))
+    write_atomically(path, packed(predictions, facts, Path(path).name, free))
     return Path(path)
 
 
-def packed(predictions: dict[str, People], facts: dict, name: str = "predictions") -> bytes:
+def packed(predictions: dict[str, People], facts: dict, name: str = "predictions", free: bool = False) -> bytes:
     """The bytes of the file that `save` writes."""
     found = concatenate(list(predictions.values()))
     _check(name, found)
     numbers = {"frame": found.frame, "box": found.box * BOX_STEPS, "score": found.score * SCORE_STEPS}
-    if found.present.any():
+    if free and len(found):
+        numbers |= _offsets(name, found)
+    elif found.present.any():
         numbers |= {"cells": _cells(found.box), "place": np.moveaxis(_places(name, found), 0, -1)}
         numbers["logit"] = (found.joint_score * LOGIT_STEPS).T
     about = {"facts": facts, "videos": {video: len(part) for video, part in predictions.items()}}
@@ -102,7 +108,7 @@ def load(path: Path) -> tuple[dict[str, People], dict]:
         about = json.loads(arrays.pop("about").tobytes())
         if arrays["frame"].ndim > 1:
             arrays = {name: _unplaned(values) for name, values in arrays.items()}
-            arrays |= {name: np.moveaxis(arrays[name], -1, 0) for name in {"place", "logit"} & arrays.keys()}
+            arrays |= {name: np.moveaxis(arrays[name], -1, 0) for name in {"place", "logit", *FREE} & arrays.keys()}
         counts, facts = [*map(operator.index, about["videos"].values())], dict(about["facts"])
         found = _people(**arrays)
         if sum(counts) != len(found) or min(counts, default=0) < 0:
@@ -132,8 +138,20 @@ def _places(name: str, found: People) -> np.ndarray:
     return place
 
 
-def _people(frame, box, score, cells=None, place=None, logit=None) -> People:
+def _offsets(name: str, found: People) -> dict[str, np.ndarray]:
+    """Free joints from the first corner of their box as it is stored, and the heatmaps' maxima, joint by joint."""
+    if not found.present.all() or not (np.abs(found.xy) <= FARTHEST).all():
+        raise WorkbookError(f"{name}: a joint is absent or nowhere, which a file of predictions cannot hold.")
+    corner = np.round(found.box[:, None, :2] * BOX_STEPS) / BOX_STEPS
+    offset, maximum = (found.xy - corner) * FREE_STEPS, found.joint_score * MAXIMUM_STEPS
+    return {"offset": np.moveaxis(offset, 0, -1), "maximum": maximum.T}
+
+
+def _people(frame, box, score, cells=None, place=None, logit=None, offset=None, maximum=None) -> People:
     box, score = box.astype(float) / BOX_STEPS, score / SCORE_STEPS
+    if offset is not None:
+        xy = box[:, None, :2] + offset / FREE_STEPS
+        return people(frame=frame, box=box, score=score, joint_score=maximum / MAXIMUM_STEPS, xy=xy)
     if place is None:
         return people(frame=frame, box=box, score=score)
     if not ((cells >= 1).all() and (place >= 0).all() and (place < cells[:, None]).all()):

@@ -16,9 +16,9 @@ from torchvision.models.resnet import BasicBlock, Bottleneck
 from helpers import WorkbookError
 from helpers.nets import released
 from helpers.nets.resnet import DEPTHS, Body, BodyConfig
-from helpers.nets.top_down import CropConfig, batches, detect, look, losses, taken_over
+from helpers.nets.top_down import FREE_JOINTS, CropConfig, batches, detect, look, losses, taken_over
 
-__all__ = ["Config", "batches", "build", "detect", "load_released", "look", "losses", "start_from"]
+__all__ = ["FREE_JOINTS", "Config", "batches", "build", "detect", "load_released", "look", "losses", "start_from"]
 
 #: kernel: (padding, output padding) with which a stride of 2 doubles a map exactly.
 KERNELS = {2: (0, 0), 3: (1, 1), 4: (1, 0)}

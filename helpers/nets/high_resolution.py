@@ -15,9 +15,9 @@ from helpers import WorkbookError
 from helpers.nets import released
 from helpers.nets.deconv_pose import last_layer
 from helpers.nets.resnet import make_stage
-from helpers.nets.top_down import CropConfig, batches, detect, look, losses, taken_over
+from helpers.nets.top_down import FREE_JOINTS, CropConfig, batches, detect, look, losses, taken_over
 
-__all__ = ["Config", "batches", "build", "detect", "load_released", "look", "losses", "start_from"]
+__all__ = ["FREE_JOINTS", "Config", "batches", "build", "detect", "load_released", "look", "losses", "start_from"]
 
 #: Exchanges in the stages of two, three and four branches; residual blocks of each branch between two exchanges.
 EXCHANGES, BLOCKS = (1, 4, 3), 4

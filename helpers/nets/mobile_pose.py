@@ -9,9 +9,9 @@ from torch import nn
 
 from helpers import WorkbookError
 from helpers.nets.deconv_pose import deconvolutions, last_layer
-from helpers.nets.top_down import CropConfig, batches, detect, look, losses, taken_over
+from helpers.nets.top_down import FREE_JOINTS, CropConfig, batches, detect, look, losses, taken_over
 
-__all__ = ["Config", "batches", "build", "detect", "look", "losses", "start_from"]
+__all__ = ["FREE_JOINTS", "Config", "batches", "build", "detect", "look", "losses", "start_from"]
 
 #: (channels, stride) of the thirteen split convolutions, after a first one of 32 and stride 2.
 SPLIT = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *((512, 1),) * 5, (1024, 2), (1024, 1))

@@ -16,9 +16,9 @@ from helpers import WorkbookError
 from helpers.nets.deconv_pose import last_layer
 from helpers.nets.heatmaps import hard_joints_mse, masked_mse
 from helpers.nets.resnet import Body, BodyConfig
-from helpers.nets.top_down import CropConfig, batches, detect, look, taken_over
+from helpers.nets.top_down import FREE_JOINTS, CropConfig, batches, detect, look, taken_over
 
-__all__ = ["Config", "batches", "build", "detect", "look", "losses", "start_from"]
+__all__ = ["FREE_JOINTS", "Config", "batches", "build", "detect", "look", "losses", "start_from"]
 
 #: Of 15 joints that many count in the refined loss (LT §4.2); of COCO's 17 it was 8.
 HARDEST = 7

@@ -5,7 +5,8 @@ Every module has the same face: `Config`, a frozen dataclass; `build(config)` wi
 `batches(videos, config, batch, seed)`, a function step → what a step of training sees; and
 `detect(model, frames, which)` for those that find people (joints in given `boxes`, if that is all
 they find) or `score(model, state, detections)` for those that link them. In training `model(*batch)`
-gives named losses; where it does not, the module has `losses(model, *batch)`.
+gives named losses; where it does not, the module has `losses(model, *batch)`. Where joints may lie outside
+their boxes the module says so: FREE_JOINTS.
 """
 
 from types import ModuleType

@@ -22,6 +22,8 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 #: Augmentation in training (SB §4.1): zoom 1 ± ZOOM, turns of standard deviation TURN degrees in so many of the crops,
 #: both cut (at ± ZOOM and twice TURN); half of the crops are mirrored.
 ZOOM, TURN, TURNED, MIRRORED = 0.3, 40.0, 0.6, 0.5
+#: Joints may be found outside the box, in the part of the crop around it.
+FREE_JOINTS = True
 #: A person's score is the box's × the mean of those joints' scores that are higher (released code).
 JOINT_FLOOR = 0.2
 
@@ -73,8 +75,10 @@ def batches(videos: Sequence[Video], config: CropConfig, batch: int, seed: int) 
 
     crops (B, 3, H, W) normalised; targets (B, 15, h, w), weight (B, 15), see `heatmaps.targets`. People are taken
     frame by frame until there are enough; those without a joint or without a box in the image are left out. The
-    same step and seed give the same ones. Raises WorkbookError where nobody is left.
+    same step and seed give the same ones. Raises WorkbookError where nobody is left, and for other joints.
     """
+    if config.joints != N_JOINTS:
+        raise WorkbookError(f"pose network: videos have {N_JOINTS} joints to train on, not {config.joints}.")
     everyone = [usable(video) for video in videos]
     places = [(v, t) for v, some in enumerate(everyone) for t in np.unique(some.frame)]
     if not places:
