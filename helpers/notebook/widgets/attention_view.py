@@ -278,23 +278,31 @@ def _strongest(matrix: np.ndarray, view: dict, known: np.ndarray) -> list[tuple[
     return [(int(k // len(off)), int(k % len(off))) for k in order if off.flat[k] > 0]
 
 
-def _scale(values: np.ndarray) -> str:
-    """The unit in which numbers of an array are sent, in ten-thousandths; 1 for what is at most 1 and not all small."""
-    most = float(values.max(initial=0.0))
-    return "1" if 0.05 <= most <= 1 else f"{most or 1:.3g}"
+def _scales(values: np.ndarray) -> list[str]:
+    """What 10,000 steps of an array are: 1 for weights of heads, else the largest number of each layer, or of all."""
+    if values.ndim == 4:
+        return ["1"]
+    layers = values if values.ndim == 3 else values[None]
+    return [f"{float(layer.max(initial=0.0)) or 1.0:.3g}" for layer in layers]
+
+
+def _steps(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """An array ≥ 0 in whole steps, and how much each is."""
+    unit = np.array([float(scale) / 10_000 for scale in _scales(values)])
+    unit = unit[:, None, None] if values.ndim == 3 else unit
+    return np.rint(values / unit), unit
 
 
 def _rounded(values: np.ndarray) -> np.ndarray:
     """An array ≥ 0 as it is sent, so that the browser and the pictures say the same."""
-    unit = float(_scale(values)) / 10_000
-    return np.rint(values / unit) * unit
+    steps, unit = _steps(values)
+    return steps * unit
 
 
 def _packed(values: np.ndarray) -> dict:
-    """An array ≥ 0 in few bytes: 16 bits a number, in ten-thousandths of `scale`."""
-    scale = _scale(values)
-    whole = np.rint(values / float(scale) * 10_000).astype("<u2")
-    return {"scale": scale, "shape": list(values.shape), "data": base64.b64encode(whole.tobytes()).decode()}
+    """An array ≥ 0 in few bytes: steps of 16 bits, and how much 10,000 of them are, for all or for each layer."""
+    data = base64.b64encode(_steps(values)[0].astype("<u2").tobytes()).decode()
+    return {"scales": _scales(values), "shape": list(values.shape), "data": data}
 
 
 # --- what is taken in -----------------------------------------------------------------------------------------

@@ -7,11 +7,12 @@ const DIRECTIONS = [["from", "attends to"], ["to", "attended by"]];
 /** First joints of arms and head in the order of joints; legs come first. */
 const PARTS = [["legs", 0], ["arms", 6], ["head", 12]];
 
-/** An array from Python: 16-bit numbers in ten-thousandths of a scale. */
-function unpacked({ data, scale, shape }) {
-  const raw = atob(data), values = new Float64Array(raw.length / 2);
+/** An array from Python: steps of 16 bits, and how much 10,000 of them are, for all or for each layer. */
+function unpacked({ data, scales, shape }) {
+  const raw = atob(data), values = new Float64Array(raw.length / 2), part = values.length / scales.length;
   for (let k = 0; k < values.length; k++) {
-    values[k] = (raw.charCodeAt(2 * k) + 256 * raw.charCodeAt(2 * k + 1)) * Number(scale) / 10000;
+    const steps = raw.charCodeAt(2 * k) + 256 * raw.charCodeAt(2 * k + 1);
+    values[k] = steps * (Number(scales[Math.floor(k / part)]) / 10000);
   }
   return { values, shape };
 }
@@ -188,8 +189,10 @@ export function render({ model, el }) {
     people.set(view.choice);
     lines.set(view.lines);
     count.textContent = String(view.lines);
-    for (const b of layer.node.children) b.disabled = dimensions < 3;
-    for (const b of head.node.children) b.disabled = dimensions < 4;
+    for (const [node, least] of [[layer.node, 3], [head.node, 4]]) {  // rollout has neither, zeroed values no heads
+      for (const one of node.children) one.disabled = dimensions < least;
+      node.style.opacity = dimensions < least ? 0.4 : 1;
+    }
     hider.disabled = !isJoint(view.token);
     hider.textContent = isJoint(view.token) && view.hidden.some(same(tokens[view.token])) ? "show joint" : "hide joint";
     back.disabled = !view.moved.length && !view.hidden.length;
@@ -229,6 +232,7 @@ export function render({ model, el }) {
       ring(context, placed[at.token], 10, colour, 1.5 + 3 * Math.min(1, self));
     }
     if (at.partner >= 0 && placed[at.partner]) ring(context, placed[at.partner], 8, ink.ink, 1.5);
+    for (const i of new Set([at.partner, at.token])) if (isJoint(i) && placed[i]) name(context, names[i], placed[i], width);
     const into = (w, [x, y]) => {
       const inside = (v, middle, half) => Math.min(middle + half, Math.max(middle - half, v));
       const px = inside(x, middles[w][0], space / 2 - 4), py = inside(y, middles[w][1], panel.high * scale / 2 - 4);
@@ -276,6 +280,10 @@ export function render({ model, el }) {
     context.lineWidth = 1.2;
     context.stroke();
     context.setLineDash([]);
+  }
+  /** A joint's name above it, on the side where there is room. */
+  function name(context, text, [x, y], width) {
+    tag(context, text, x + (x < width / 2 ? 10 : -10), Math.max(14, y - 12), { align: x < width / 2 ? "left" : "right", size: 11 });
   }
   function ring(context, [x, y], radius, colour, width) {
     context.beginPath();
