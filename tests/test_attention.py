@@ -210,6 +210,8 @@ def test_pose_attention_gives_what_the_view_asks_and_every_part_moves_it():
     moved[1, 4] += 5
     assert np.abs(attend(moved, present)["weights"] - shown["weights"]).max() > 1e-4
     assert np.abs(attend(xy[::-1], present[::-1])["weights"] - shown["weights"]).max() > 1e-2
+    twice = attention.pose_tokens(np.stack([moved[1]] * 2), present[[1, 1]], 16)
+    assert np.abs(twice[:15] - twice[15:]).max() > 0.1, "the same pose twice is two poses"
     tokens = attention.pose_tokens(xy + 30, present, 16)
     np.testing.assert_allclose(tokens, attention.pose_tokens(xy, present, 16), atol=1e-9)
     assert np.isfinite(tokens).all() and attention.pose_tokens(xy, np.zeros((2, 15)), 16).shape == (30, 16)
@@ -285,5 +287,6 @@ def test_rows_of_absent_tokens_may_be_zero_and_half_precision_is_precise_enough(
     tokens = np.random.default_rng(0).normal(size=(6, 8))
     used = noisy()(tokens, MASKS[0]).weights
     np.testing.assert_allclose(attention.rollout(used.astype(np.float16)), attention.rollout(used), atol=2e-3)
+    assert (attention.rollout(EVEN, [True, True, False])[:, 2] == 0).all(), "also where the model forgot its mask"
     with pytest.raises(WorkbookError, match=r"sum to 0\.00"):
         attention.rollout(rows[None, None])

@@ -142,6 +142,7 @@ def test_attention_to_absent_tokens_is_reported():
     weights[0][:, :, present.ravel()], weights[1] = 1 / 29, 1 / 30
     w = AttentionView(xy, present, constant(weights))
     assert w.answer["astray"] == pytest.approx(1 / 30, abs=1e-4)
+    weights[0, 0, 3] = 1 / 30  # what an absent token attends to is nobody's concern
     assert AttentionView(xy, present, constant(weights[:1])).answer["astray"] == 0
 
 
