@@ -162,6 +162,19 @@ def test_every_part_of_a_view_moves_the_picture(capsys):
     assert "the widget's picture moves" in capsys.readouterr().out
 
 
+def test_a_picture_marks_the_picked_token_the_absent_ones_and_the_effect():
+    w = view()
+    poses, matrix = w.draw(w.view).axes
+    picked = w.draw(w.view | {"token": 3}).axes[0]
+    assert [line.get_markersize() for line in picked.lines].count(13) == 1
+    assert [line.get_markersize() for line in poses.lines].count(13) == 0
+    hidden = w.draw(w.view | {"hidden": [[0, WRIST]]}).axes[1]
+    assert len(hidden.patches) == len(matrix.patches) + 2 and len(matrix.patches) == 30
+    without = view(attend=constant(even())).draw(w.view).axes[1]
+    assert len(without.patches) == 0 and matrix.get_ylim()[0] > without.get_ylim()[0] == 29.5
+    plt.close("all")
+
+
 def test_the_strip_has_a_column_for_each_mode_and_says_what_attention_is_not():
     strip = view().still()
     titles = [axis.get_title() for axis in strip.axes if axis.get_title()]
