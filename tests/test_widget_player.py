@@ -71,6 +71,7 @@ def test_lanes_say_who_was_found_missed_hidden_and_given_which_id():
     assert w.switches() == [(2, 4, 0, 5), (4, 4, 5, 6), (4, 7, 1, 0)] == w.switches("")
     assert w.answer == {"tracks": {"switches so far": 0, "found": 2, "missed": 0}}
     assert w.move(frame=3) == {"tracks": {"switches so far": 1, "found": 1, "missed": 1}}
+    assert w.move(frame=2) == {"tracks": {"switches so far": 1, "found": 1, "missed": 0}}, "hidden is not missed"
     assert w.move(frame=4)["tracks"]["switches so far"] == 3
     w.check(frame=2, person=4)
 
@@ -109,6 +110,9 @@ def test_detections_without_ids_have_no_lane_and_no_switch():
     assert w.scene["sides"][0]["who"] == [] and set(w.scene["sides"][0]["lane"][0]) == {-1}
     w.check(frame=3)
     with_truth = Player(clip(), FOUND.replace(track=np.full(len(FOUND), -1)), TRUTH)
+    assert with_truth.answer["tracks"] == {"switches so far": 0, "found": 2, "missed": 0}
+    some = crowd([(0, 40, 3), (1, 40, -1), (2, 40, 3), (3, 40, -1), (4, 40, 5)])
+    assert Player(clip(), some, TRUTH).switches() == [(4, 4, 3, 5)]
     assert cells(with_truth)[0] == [NO_ID] * 3 + [MISSED, NO_ID] and with_truth.switches() == []
 
 
@@ -171,6 +175,8 @@ def test_the_strip_shows_the_first_switch_in_frames_before_between_and_after():
     assert titles[:3] == ["frame 0: person 4 has id 0", "frame 1: person 4 has id 0", "frame 2: person 4 has id 5"]
     assert titles[-1] == "3 switches: a change of colour is one"
     plt.close(figure)
+    gap = crowd([(0, 40, 0), (4, 40, 5)])
+    assert telling(Player(clip(), gap, TRUTH)) == ([0, 2, 4], 4)
     assert telling(Player(clip(), nobody(), start=2)) == ([2, 3, 4], None)
     assert telling(Player(clip(3, truth=nobody()), nobody(), start=1)) == ([0, 1, 2], None)
 
@@ -187,7 +193,9 @@ def test_a_person_alone_is_bright_and_the_others_are_pale():
     w = Player(clip(), FOUND, TRUTH)
     all_seen = base.pixels(w.draw(w.view))
     w.move(person=7)
-    alone = base.pixels(w.draw(w.view))
+    alone, figure = base.pixels(w.draw(w.view)), w.draw(w.view)
+    assert [text.get_text() for text in figure.axes[0].texts] == ["1"], "only her id stands there"
+    plt.close(figure)
     assert (alone != all_seen).any()
     at = np.array([False, True])
     image = w._image(FOUND, np.flatnonzero(FOUND.frame == 0), at, 0)
@@ -233,6 +241,28 @@ def test_people_below_the_score_are_not_drawn():
     assert w.scene["poses"][0]["score"][0] == [0.9, 0.3] and w.scene["poses"][0]["box"][0][0] == [33, 15, 49, 75]
     w.check(score=0.1, frame=2)
     assert "box" not in Player(clip(), scored).scene["poses"][0]
+
+
+@pytest.mark.parametrize("score", [0.0, 0.2, 0.4, 0.6, 0.8, 0.95])
+def test_lanes_above_a_score_are_those_of_the_instances_above_it_alone(score):
+    from helpers.detections.simulated import simulate_detections
+    from helpers.tracking import track
+    from helpers.tracking.frame_to_frame import FrameToFrame
+
+    video = puppets.videos("val", n=2, render=False, labelled="all")[1]
+    tracked = track(simulate_detections(video, seed=0), FrameToFrame(), len(video))
+    w = Player(video, tracked, video.people, above={"score": 0})
+    kept = Player(video, tracked[tracked.score.round(2) > score], video.people, above={"score": 0})
+    w.move(score=score)
+    assert w.switches() == kept.switches() and w._seen(w.view)[0].cells.tolist() == cells(kept)
+
+
+def test_of_two_instances_on_a_person_the_surer_one_is_in_the_lane_although_it_is_farther():
+    near, far = TRUTH[:1].replace(track=np.array([1])), TRUTH[:1].replace(track=np.array([2]), xy=TRUTH.xy[:1] + 2)
+    both = concatenate([far.replace(score=np.array([0.9])), near.replace(score=np.array([0.4]))])
+    assert cells(Player(clip(), both, TRUTH))[0][0] == 1
+    w = Player(clip(), both, TRUTH, above={"score": 0.1})
+    assert cells(w)[0][0] == 2 and w.answer["tracks"]["found"] == 1
 
 
 # --- what makes no sense ---------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from helpers import WorkbookError
+from helpers.geometry import pckh
 from helpers.notebook import plots
 from helpers.notebook.widgets.base import Live, address, moment, poses
 from helpers.opencv import cv2
@@ -82,10 +83,11 @@ class Player(Live):
     """A clip that plays, with the people of one tracker or of several side by side, and their identity lanes.
 
     video: its frames are shown, or an empty canvas without. tracked: People, or {name: People} side by side. truth:
-    people with head sizes; with it a lane is a true person (matched in each frame as `controls.truth_ids` does), else
-    a given id. boxes: {name: for each frame (n, 5) x1 y1 x2 y2 score}, each a layer with a slider for its score.
-    above: where these sliders stand at first, 0.5 unless named; "score" adds one for the people, who are then drawn
-    with their boxes, and thin with those of the same id two frames around. start: the first frame shown.
+    people with head sizes; with it a lane is a true person (matched in each frame as `controls.truth_ids` does, with a
+    slider for scores as AP does), else a given id. boxes: {name: for each frame (n, 5) x1 y1 x2 y2 score}, each a
+    layer with a slider for its score. above: where these sliders stand at first, 0.5 unless named; "score" adds one
+    for the people, who are then drawn with their boxes, and thin with those of the same id two frames around. start:
+    the first frame shown.
 
     The view holds frame, person (whom a click pins: a true track, or an id without truth; None for nobody) and each
     slider. Raises WorkbookError, with one sentence, for what cannot be shown. Notebooks 00, 01, 03, 04.
@@ -110,7 +112,7 @@ class Player(Live):
         self._limits = dict.fromkeys(self._layers, 0.5) | dict(above or {})
         _check_names(self._limits, self._layers)
         self._size = _size(video, sides.values())
-        self._sides = [_side(video, name, people, truth) for name, people in sides.items()]
+        self._sides = [_side(video, name, people, truth, "score" in self._limits) for name, people in sides.items()]
         self._true_boxes = [[]] * len(video) if truth is None else _true_boxes(truth, len(video))
         self._known = sorted({int(w) for side in self._sides for w in side.who})
         view = self.checked({"frame": start, "person": None} | self._limits)
@@ -390,7 +392,7 @@ def _small(frame: np.ndarray) -> np.ndarray:
 # --- lanes ---------------------------------------------------------------------------------------------------
 
 
-def _side(video: Video, name: str, people: People, truth: People | None) -> _Side:
+def _side(video: Video, name: str, people: People, truth: People | None, scored: bool) -> _Side:
     """Lanes of one tracker: of the true persons, or without a truth of its own ids."""
     if truth is None:
         who = np.unique(people.track[people.track >= 0])
@@ -398,12 +400,30 @@ def _side(video: Video, name: str, people: People, truth: People | None) -> _Sid
     else:
         truth = truth[truth.present.any(1) & (truth.track >= 0)]
         who = np.unique(truth.track)
-        owner, empty = truth_ids(people, truth).track, np.full((len(who), len(video)), UNLABELLED)
+        owner = _by_score(people, truth) if scored else truth_ids(people, truth).track
+        empty = np.full((len(who), len(video)), UNLABELLED)
         labelled = np.asarray(video.labelled, bool) | np.isin(np.arange(len(video)), truth.frame)
         empty[:, labelled] = ABSENT
         empty[np.searchsorted(who, truth.track), truth.frame] = MISSED
     lane = np.where(np.isin(owner, who), np.searchsorted(who, owner), -1)
     return _Side(name, people, who, lane, empty)
+
+
+def _by_score(people: People, truth: People) -> np.ndarray:
+    """(N,) the true track whose joints an instance hits, −1 for none: in the order of scores each takes the best left.
+
+    That is how AP pairs them. A lower score never changes what a higher one got, so one pairing serves all thresholds.
+    """
+    owner = np.full(len(people), -1)
+    order = np.argsort(-people.score.round(2), kind="stable")
+    for t in np.unique(people.frame):
+        rows, there = order[people.frame[order] == t], truth.at(t)
+        shares = pckh(people[rows], there)
+        for row, share in zip(rows, shares, strict=True):
+            if share.max(initial=0) > 0:
+                best = share.argmax()
+                owner[row], shares[:, best] = there.track[best], 0
+    return owner
 
 
 def _true_boxes(truth: People, n_frames: int) -> list[list]:
