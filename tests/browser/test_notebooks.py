@@ -103,9 +103,9 @@ def test_06_pairs_are_forced_and_the_steps_play(open_notebook, capsys):
             notebook.page.keyboard.press(key)
 
     forced = changes(notebook, "Matching, played", force)
-    assert len(forced["view"]["forced"]) == 1 and forced["view"]["forced"] == notebook.python("table.view['forced']")
+    assert len(forced["view"]["forced"]) == 1 and forced["view"]["forced"] == notebook.python("played.view['forced']")
     assert forced["view"]["forced"][0] in forced["answer"]["Hungarian"]["pairs"]
-    assert forced["answer"] == notebook.python("table.answer")
+    assert forced["answer"] == notebook.python("played.answer")
 
     def play(widget):
         widget.get_by_role("radio", name="show: Hungarian").click()

@@ -24,6 +24,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import traitlets
 from IPython.display import display
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from helpers import WorkbookError
 from helpers.opencv import cv2
@@ -31,16 +32,18 @@ from helpers.outputs import small_png
 from helpers.skeleton import JOINTS, LIMBS
 
 SCRIPTS = Path(__file__).parent / "js"
+#: Dots per inch of figures: a text of 9 points is as large as the page's small print.
+DPI = 100
 #: Bytes that one widget's form without a kernel may add to a notebook; a larger one leaves its picture only.
 STORED_LIMIT = 1_400_000
 
 
-def png(picture, dpi: int = 100) -> bytes:
+def png(picture) -> bytes:
     """PNG bytes of a Figure (which is closed) or of an uint8 H×W×3 RGB image."""
     if isinstance(picture, np.ndarray):
         return _encoded(picture, ".png")
     buffer = io.BytesIO()
-    picture.savefig(buffer, dpi=dpi, format="png", metadata={"Software": None})
+    picture.savefig(buffer, dpi=DPI, format="png", metadata={"Software": None})
     plt.close(picture)
     return buffer.getvalue()
 
@@ -49,7 +52,12 @@ def pixels(picture) -> np.ndarray:
     """uint8 H×W×3 RGB of a Figure (which is closed) or of such an image."""
     if isinstance(picture, np.ndarray):
         return picture
-    return cv2.cvtColor(cv2.imdecode(np.frombuffer(png(picture), np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+    picture.set_dpi(DPI)
+    canvas = FigureCanvasAgg(picture)
+    canvas.draw()
+    image = np.asarray(canvas.buffer_rgba())[..., :3].copy()
+    plt.close(picture)
+    return image
 
 
 def address(image: np.ndarray, kind: str = "webp", quality: int = 70) -> str:
