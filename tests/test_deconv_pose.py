@@ -400,7 +400,7 @@ def test_one_warp_is_scipys_and_opencvs_of_each():
     alone = [
         crops.warp(crops.stacked(frames[t : t + 1]), [0], m[None], (32, 24)) for t, m in zip(whose, maps, strict=True)
     ]
-    np.testing.assert_allclose(ours / 255, torch.cat(alone).permute(0, 2, 3, 1), atol=1e-5)
+    np.testing.assert_allclose(ours / 255, torch.cat(alone).permute(0, 2, 3, 1), atol=1e-4)
 
 
 def test_boxes_outside_of_one_pixel_and_of_none():
@@ -576,6 +576,34 @@ def test_targets_stand_on_what_the_crops_show():
     again(5)
     assert all(torch.equal(a, b) for a, b in zip(again(0), (images, target, weight), strict=True))
     assert not torch.equal(top_down.batches([video], TINY, 64, 1)(0)[0], images)
+
+
+@pytest.mark.parametrize("mirrored", [0.0, 1.0])
+def test_every_joint_is_mirrored_to_the_pixel_under_its_mirrors_name(monkeypatch, mirrored):
+    """Without turns and zooms: pixel x of W comes to W − 1 − x, and every joint stands at another x."""
+    for name, value in (("ZOOM", 0.0), ("TURNED", 0.0), ("MIRRORED", mirrored)):
+        monkeypatch.setattr(top_down, name, value)
+    xy = np.stack([20.3 + 1.7 * np.arange(N_JOINTS), 11.2 + 2.3 * np.arange(N_JOINTS)], -1)[None]
+    one = people(frame=[0], box=[[15.0, 5, 55, 50]], xy=xy)
+    video = Video("v", (80, 60), np.ones(1, bool), one, frames=[dotted((30, 30))])
+    images, target, weight = top_down.batches([video], TINY, 1, 0)(0)
+    maps = crops.affines(one.box, TINY.size)
+    place, seen = crops.moved(maps, xy), crops.warp(crops.stacked(video.frames), [0], maps, TINY.size)
+    if mirrored:
+        place = np.stack([TINY.width - 1 - place[..., 0], place[..., 1]], -1)[:, FLIP]
+        seen = seen.flip(-1)
+    torch.testing.assert_close(images, top_down.normalised(seen))
+    cells, score = heatmaps.peaks(target)
+    assert (score == 1).all() and (weight == 1).all()
+    assert (cells.numpy() == np.floor(place / TINY.stride + 0.5)).all()
+
+
+def test_steps_and_seeds_are_two_numbers_and_a_batch_has_its_size():
+    (video,) = puppets.videos("train", n=1)
+    assert np.bincount(top_down.usable(video).frame).max() > 3
+    draws = [top_down.batches([video], TINY, 3, seed) for seed in range(3)]
+    seen = {draw(step)[0].numpy().tobytes() for draw in draws for step in range(4)}
+    assert len(seen) == 12 and draws[0](0)[0].shape == (3, 3, 64, 32)
 
 
 def test_only_people_with_a_joint_and_a_box_in_the_image_are_trained_on():

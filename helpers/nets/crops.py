@@ -68,14 +68,16 @@ def warp(images: torch.Tensor, whose: ArrayLike, maps: np.ndarray, size: tuple[i
     if not len(whose):
         return images.new_zeros(0, images.shape[1], height, width)
     row, which = _places(whose)
-    back = torch.tensor(inverse(maps), dtype=torch.float32, device=images.device)
+    span = np.maximum(1, [images.shape[-1] - 1, images.shape[-2] - 1])
+    to_unit = 2 * inverse(maps) / span[:, None]  # pixels to −1 … 1, as PyTorch counts
+    to_unit[..., 2] -= 1
+    back = torch.tensor(to_unit, dtype=torch.float32, device=images.device)
     y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
     cells = torch.stack([x, y, torch.ones_like(x)], -1).float().to(images.device)
-    places = torch.einsum("nij,hwj->nhwi", back, cells)  # (N, height, width, 2), pixels of the images
-    span = torch.tensor([images.shape[-1] - 1, images.shape[-2] - 1], device=images.device).clamp(min=1)
+    places = torch.einsum("nij,hwj->nhwi", back, cells)  # (N, height, width, 2)
     frames = np.unique(whose)
     grid = places.new_full((len(frames), int(row.max()) + 1, height, width, 2), 9.0)  # 9: outside, where nobody is
-    grid[which, row] = 2 * places / span - 1
+    grid[which, row] = places
     picked = images if len(frames) == len(images) else images[torch.as_tensor(frames, device=images.device)]
     seen = F.grid_sample(picked, grid.flatten(1, 2), align_corners=True)
     return seen.unflatten(2, (-1, height))[which, :, row]
