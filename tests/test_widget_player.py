@@ -11,7 +11,7 @@ import pytest
 
 from helpers import WorkbookError, puppets
 from helpers.notebook.widgets import Player, base
-from helpers.notebook.widgets.player import ABSENT, MISSED, NO_ID, UNLABELLED
+from helpers.notebook.widgets.lanes import ABSENT, MISSED, NO_ID, UNLABELLED
 from helpers.people import Video, concatenate, nobody, people
 
 matplotlib.use("Agg")
@@ -338,7 +338,7 @@ def test_people_of_the_clip_only_are_sent_in_the_order_of_their_frames():
 
 
 def test_an_excerpt_counts_its_frames_anew():
-    from helpers.notebook.widgets.player import excerpt
+    from helpers.notebook.widgets.clips import excerpt
 
     video = clip(frames=Frames([grey(0), grey(10), None, grey(30), grey(40)]), labelled=np.array([1, 1, 0, 1, 0], bool))
     part = excerpt(video, 1, 3)

@@ -7,9 +7,6 @@ above a score, 04 the tubes of a clip. Plays without a kernel once stored.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
-from itertools import pairwise
 from numbers import Real
 
 import matplotlib.pyplot as plt
@@ -20,63 +17,17 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from helpers import WorkbookError
-from helpers.geometry import pckh
 from helpers.notebook import plots
 from helpers.notebook.widgets.base import Live, address, moment, poses
+from helpers.notebook.widgets.clips import QUALITY, check_clip, clip_size, frame_of, scored_boxes, stored_frame
+from helpers.notebook.widgets.lanes import ABSENT, MISSED, NO_ID, UNLABELLED, Lanes, lanes_of, runs, said_of, true_boxes
 from helpers.opencv import cv2
-from helpers.people import BOX_MARGIN, People, Video, extent_boxes
+from helpers.people import People, Video
 from helpers.skeleton import INDEX
-from helpers.tracking.controls import truth_ids
 
-#: What a lane says where no id ≥ 0 stands: found without an id, missed, not in the truth, nobody looked.
-NO_ID, MISSED, ABSENT, UNLABELLED = -1, -2, -3, -4
-STATES = {NO_ID: "without id", MISSED: "missed", ABSENT: "hidden", UNLABELLED: "not labelled"}
-#: Frames are stored at most this wide, paled like those of the figures, in a quality at which faults are hard to see.
-WIDTH, QUALITY = 320, 60
 #: Frames before and after, of which a scored person's boxes are drawn thin: all of a tube of three frames.
 TRAIL = 2
 LAYER_COLOURS = ("#ffffff", "#e69f00", "#56b4e9")
-
-
-@dataclass(frozen=True)
-class _Side:
-    """One picture with its lanes.
-
-    who (L,) the person of each lane; lane (N,) of each instance, −1 on nobody's; empty (L, T) what the lanes say of
-    the frames in which nobody is found.
-    """
-
-    name: str
-    people: People
-    who: np.ndarray
-    lane: np.ndarray
-    empty: np.ndarray
-
-    def above(self, score: float) -> _Side:
-        """The side with the people above a score."""
-        keep = self.people.score.round(2) > score
-        return replace(self, people=self.people[keep], lane=self.lane[keep])
-
-    @cached_property
-    def cells(self) -> np.ndarray:
-        """(L, T) the id in each frame of each lane, or what stands in its place."""
-        cells, mine = self.empty.copy(), self.lane >= 0
-        cells[self.lane[mine], self.people.frame[mine]] = self.people.track[mine]
-        return cells
-
-    @cached_property
-    def switches(self) -> list[tuple[int, int, int, int]]:
-        """(frame, person, id before, id after) of every change, by frame."""
-        out = []
-        for person, ids in zip(self.who, self.cells, strict=True):
-            known = np.flatnonzero(ids >= 0)
-            changes = np.flatnonzero(np.diff(ids[known])) + 1
-            out += [(int(known[i]), int(person), int(ids[known[i - 1]]), int(ids[known[i]])) for i in changes]
-        return sorted(out)
-
-    def row(self, person: int) -> np.ndarray:
-        """(T,) the lane of one person."""
-        return self.cells[int(np.searchsorted(self.who, person))]
 
 
 class Player(Live):
@@ -106,14 +57,14 @@ class Player(Live):
         title: str = "",
     ):
         sides = dict(tracked) if isinstance(tracked, Mapping) else {"": tracked}
-        _check_clip(video, sides, truth)
+        check_clip(video, sides, truth)
         self._video = video
-        self._layers = {name: _layer(name, rows, len(video)) for name, rows in (boxes or {}).items()}
+        self._layers = {name: scored_boxes(name, rows, len(video)) for name, rows in (boxes or {}).items()}
         self._limits = dict.fromkeys(self._layers, 0.5) | dict(above or {})
         _check_names(self._limits, self._layers)
-        self._size = _size(video, sides.values())
-        self._sides = [_side(video, name, people, truth, "score" in self._limits) for name, people in sides.items()]
-        self._true_boxes = [[]] * len(video) if truth is None else _true_boxes(truth, len(video))
+        self._size = clip_size(video, sides.values())
+        self._sides = [lanes_of(video, name, people, truth, "score" in self._limits) for name, people in sides.items()]
+        self._true_boxes = [[]] * len(video) if truth is None else true_boxes(truth, len(video))
         self._known = sorted({int(w) for side in self._sides for w in side.who})
         view = self.checked({"frame": start, "person": None} | self._limits)
         super().__init__(title or f"Player: {video.name}", self._scene(truth is not None), view)
@@ -127,7 +78,7 @@ class Player(Live):
         by_name = {side.name: side for side in self._seen(self.view)}
         return by_name[self._sides[0].name if name is None else name].switches
 
-    def _seen(self, view: dict) -> list[_Side]:
+    def _seen(self, view: dict) -> list[Lanes]:
         """The sides with the people whom a view shows."""
         return [side.above(view["score"]) if "score" in view else side for side in self._sides]
 
@@ -182,7 +133,7 @@ class Player(Live):
         above, *below = figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
         for axis, t in zip(above.subplots(1, max(3, len(moments))), moments, strict=False):
             self._picture(axis, shown, self.view | {"frame": t, "person": person})
-            axis.set_title(f"frame {t}{_now(shown, t, person)}", fontsize=9)
+            axis.set_title(f"frame {t}{said_of(shown, t, person)}", fontsize=9)
         for axis in above.axes[len(moments) :]:
             axis.axis("off")
         for part in below:
@@ -190,7 +141,7 @@ class Player(Live):
                 self._lanes(axis, side, moments if side is shown else [], marked=person)
         return figure
 
-    def _telling(self, sides: list[_Side]) -> tuple[_Side, list[int], int | None]:
+    def _telling(self, sides: list[Lanes]) -> tuple[Lanes, list[int], int | None]:
         """Which side, frames and person show what the clip is about: all of a short one, else the first switch."""
         n, start = len(self._video), self.view["frame"]
         if n <= 3:
@@ -209,7 +160,7 @@ class Player(Live):
         most = max(len(side.who) for side in self._sides)
         return [0.75 + min(4.0, 0.16 * most)] if most else []
 
-    def _picture(self, axis: Axes, side: _Side, view: dict) -> None:
+    def _picture(self, axis: Axes, side: Lanes, view: dict) -> None:
         t, person = view["frame"], view["person"]
         rows = np.flatnonzero(side.people.frame == t)
         who = np.append(side.who, -1)[side.lane[rows]]
@@ -227,7 +178,7 @@ class Player(Live):
 
     def _image(self, people: People, rows: np.ndarray, bright: np.ndarray, t: int) -> np.ndarray:
         """Frame t enlarged, with some people; those who are not bright shine through only."""
-        frame, scale = _frame(self._video, t, self._size), max(1, round(640 / self._size[0]))
+        frame, scale = frame_of(self._video, t, self._size), max(1, round(640 / self._size[0]))
         plain = plots.canvas(self._size) if frame is None else 128 + frame // 2
         image = cv2.resize(plain, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
         known = people.replace(present=people.present & np.isfinite(people.xy).all(-1))
@@ -235,7 +186,7 @@ class Player(Live):
             image = cv2.addWeighted(image, 0.8, _over(image, known[rows], scale), 0.2, 0)
         return _over(image, known[rows[bright]], scale)
 
-    def _plate(self, axis: Axes, side: _Side, i: int, view: dict) -> None:
+    def _plate(self, axis: Axes, side: Lanes, i: int, view: dict) -> None:
         """The id at a person's head; with scores also the boxes."""
         people, track = side.people, int(side.people.track[i])
         colour = plots.track_colour(track)
@@ -250,11 +201,11 @@ class Player(Live):
             axis.text(*place, str(track), color=ink, fontsize=8, weight="bold", ha="center", va="bottom", bbox=look)
 
     def _lanes(
-        self, axis: Axes, side: _Side, moments: list[int], alone: int | None = None, marked: int | None = None
+        self, axis: Axes, side: Lanes, moments: list[int], alone: int | None = None, marked: int | None = None
     ) -> None:
         """The lanes of one side; the frames shown are framed, in one person's row if marked; alone: others are pale."""
         row: dict[int | None, int] = {int(who): y for y, who in enumerate(side.who)}
-        bars = [(row[int(who)], *run) for who, ids in zip(side.who, side.cells, strict=True) for run in _runs(ids)]
+        bars = [(row[int(who)], *run) for who, ids in zip(side.who, side.cells, strict=True) for run in runs(ids)]
         y, begin, end, ids = np.array(bars).reshape(-1, 4).T
         pale = np.where(np.isin(y, [row.get(alone, -1)]) | (alone is None), 1, 0.25)
         shapes = np.stack([begin, y + 0.12, end, y + 0.12, end, y + 0.88, begin, y + 0.88], 1)
@@ -280,14 +231,14 @@ class Player(Live):
     # what the script draws
 
     def _scene(self, with_truth: bool) -> dict:
-        frames = [_frame(self._video, t, self._size) for t in range(len(self._video))]
+        frames = [frame_of(self._video, t, self._size) for t in range(len(self._video))]
         distinct: list[People] = []
         places = [_place(distinct, side.people) for side in self._sides]
         scored = "score" in self._limits
         return {
             "size": self._size,
             "pictures": any(frame is not None for frame in frames),
-            "frames": [None if frame is None else address(_small(frame), "webp", QUALITY) for frame in frames],
+            "frames": [None if frame is None else address(stored_frame(frame), "webp", QUALITY) for frame in frames],
             "truth": with_truth,
             "true": self._true_boxes,
             "trail": TRAIL,
@@ -301,151 +252,12 @@ class Player(Live):
         }
 
 
-def excerpt(video: Video, first: int, n: int) -> Video:
-    """n frames of a video from `first` on, counted anew from 0. WorkbookError where it has not so many."""
-    if n < 1 or not 0 <= first <= len(video) - n:
-        raise WorkbookError(f"excerpt: {video.name} has frames 0 … {len(video) - 1}, not {first} … {first + n - 1}.")
-    inside = video.people[(video.people.frame >= first) & (video.people.frame < first + n)]
-    cut = {
-        name: part[first : first + n] for name in ("labelled", "ignore", "files") if len(part := getattr(video, name))
-    }
-    frames = None if video.frames is None else [_frame(video, t, None) for t in range(first, first + n)]
-    return replace(video, people=inside.replace(frame=inside.frame - first), frames=frames, **cut)
-
-
-# --- what is given -------------------------------------------------------------------------------------------
-
-
-def _check_clip(video: Video, sides: Mapping[str, People], truth: People | None) -> None:
-    if not len(video):
-        raise WorkbookError(f"player: {video.name} has no frames, so there is nothing to play.")
-    if not sides:
-        raise WorkbookError("player: no people are given, not even nobody.")
-    strange = [p for p in (*sides.values(), truth) if p is not None and not isinstance(p, People)]
-    if strange:
-        raise WorkbookError(f"player: people are given as {type(strange[0]).__name__}, not as People.")
-    for name, people in [*sides.items(), ("truth", truth)]:
-        outside = [] if people is None else people.frame[(people.frame < 0) | (people.frame >= len(video))]
-        if len(outside):
-            of = name or "tracked"
-            raise WorkbookError(
-                f"player: {of} has people in frame {outside[0]}, {video.name} has 0 … {len(video) - 1}."
-            )
-    if truth is not None and not np.isfinite(truth.head[truth.present.any(1)]).all():
-        raise WorkbookError("player: the truth has people without a head size, so nobody can be matched with them.")
-
-
 def _check_names(limits: Mapping[str, float], layers: Mapping) -> None:
     if len(layers) > len(LAYER_COLOURS):
         raise WorkbookError(f"player: {len(layers)} layers of boxes, at most {len(LAYER_COLOURS)} can be told apart.")
     unknown = [name for name in limits if name not in {*layers, "score"} or name in ("frame", "person")]
     if unknown or "score" in layers:
         raise WorkbookError(f"player: {(*unknown, 'score')[0]} is not the name of a layer of boxes.")
-
-
-def _layer(name: str, rows: Sequence[np.ndarray], n_frames: int) -> list[np.ndarray]:
-    """Scored boxes of each frame (n, 5), scores to two digits. Raises WorkbookError for another shape."""
-    if len(rows) != n_frames:
-        raise WorkbookError(f"boxes {name}: there are {len(rows)} lists of them for {n_frames} frames.")
-    out = [np.asarray(part, float).reshape(-1, 5) if np.size(part) == 0 else np.asarray(part, float) for part in rows]
-    for t, part in enumerate(out):
-        if part.ndim != 2 or part.shape[1] != 5 or not np.isfinite(part).all():
-            raise WorkbookError(f"boxes {name}: frame {t} does not hold finite numbers x1 y1 x2 y2 score, (n, 5).")
-    return [np.concatenate([part[:, :4].round(1), part[:, 4:].round(2)], 1) for part in out]
-
-
-def _size(video: Video, sides) -> tuple[int, int]:
-    """(width, height) that people are drawn in: the video's, its first picture's, or what holds all joints."""
-    if min(video.size) > 0:
-        return int(video.size[0]), int(video.size[1])
-    for t in range(len(video)):
-        frame = _frame(video, t, None)
-        if frame is not None:
-            return frame.shape[1], frame.shape[0]
-    xy = [people.xy[people.present & np.isfinite(people.xy).all(-1)] for people in sides]
-    joints = np.concatenate([part.reshape(-1, 2) for part in xy])
-    if not len(joints) or (joints.max(0) <= 0).any():
-        raise WorkbookError(f"player: {video.name} has no size, no pictures and no joints to tell one.")
-    width, height = np.ceil(1.05 * joints.max(0)).astype(int)
-    return int(width), int(height)
-
-
-def _frame(video: Video, t: int, size: tuple[int, int] | None) -> np.ndarray | None:
-    """Frame t in that size; None where it is missing, cannot be read or is no picture."""
-    if video.frames is None:
-        return None
-    try:
-        image = np.asarray(video.frames[t])
-    except Exception:  # whatever reading a file may raise: this one frame is missing, the clip plays on
-        return None
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
-        return None
-    return image if size is None or image.shape[1::-1] == size else cv2.resize(image, size)
-
-
-def _small(frame: np.ndarray) -> np.ndarray:
-    """A frame as it is stored: paled, and shrunk to WIDTH."""
-    pale, height = 128 + frame // 2, round(WIDTH * frame.shape[0] / frame.shape[1])
-    return cv2.resize(pale, (WIDTH, max(1, height)), interpolation=cv2.INTER_AREA) if pale.shape[1] > WIDTH else pale
-
-
-# --- lanes ---------------------------------------------------------------------------------------------------
-
-
-def _side(video: Video, name: str, people: People, truth: People | None, scored: bool) -> _Side:
-    """Lanes of one tracker: of the true persons, or without a truth of its own ids."""
-    if truth is None:
-        who = np.unique(people.track[people.track >= 0])
-        owner, empty = people.track, np.full((len(who), len(video)), ABSENT)
-    else:
-        truth = truth[truth.present.any(1) & (truth.track >= 0)]
-        who = np.unique(truth.track)
-        owner = _by_score(people, truth) if scored else truth_ids(people, truth).track
-        empty = np.full((len(who), len(video)), UNLABELLED)
-        labelled = np.asarray(video.labelled, bool) | np.isin(np.arange(len(video)), truth.frame)
-        empty[:, labelled] = ABSENT
-        empty[np.searchsorted(who, truth.track), truth.frame] = MISSED
-    lane = np.where(np.isin(owner, who), np.searchsorted(who, owner), -1)
-    return _Side(name, people, who, lane, empty)
-
-
-def _by_score(people: People, truth: People) -> np.ndarray:
-    """(N,) the true track whose joints an instance hits, −1 for none: in the order of scores each takes the best left.
-
-    That is how AP pairs them. A lower score never changes what a higher one got, so one pairing serves all thresholds.
-    """
-    owner = np.full(len(people), -1)
-    order = np.argsort(-people.score.round(2), kind="stable")
-    for t in np.unique(people.frame):
-        rows, there = order[people.frame[order] == t], truth.at(t)
-        shares = pckh(people[rows], there)
-        for row, share in zip(rows, shares, strict=True):
-            if share.max(initial=0) > 0:
-                best = share.argmax()
-                owner[row], shares[:, best] = there.track[best], 0
-    return owner
-
-
-def _true_boxes(truth: People, n_frames: int) -> list[list]:
-    """[true person, x1, y1, x2, y2] of each frame, to show where a missed one is."""
-    box = extent_boxes(truth.xy, truth.present & np.isfinite(truth.xy).all(-1), BOX_MARGIN).round()
-    known = np.isfinite(box).all(1) & (truth.track >= 0)
-    truth, box = truth[known], box[known]
-    return [[[int(truth.track[i]), *map(float, box[i])] for i in rows] for rows in truth.rows_by_frame(n_frames)]
-
-
-def _now(side: _Side, t: int, person: int | None) -> str:
-    """What a frame says of the person who is shown alone."""
-    if person is None:
-        return ""
-    now = int(side.row(person)[t])
-    return f": person {person} " + STATES.get(now, f"has id {now}")
-
-
-def _runs(ids: np.ndarray) -> list[tuple[int, int, int]]:
-    """(first frame, frame after the last, id) of every stretch of one id."""
-    edges = [0, *(np.flatnonzero(np.diff(ids)) + 1), len(ids)]
-    return [(int(a), int(b), int(ids[a])) for a, b in pairwise(edges)]
 
 
 def _filled(track: int) -> tuple[float, float, float]:
@@ -475,7 +287,7 @@ def _poses(people: People, n_frames: int, scored: bool) -> dict:
     return out
 
 
-def _sent(side: _Side, poses_at: int, n_frames: int) -> dict:
+def _sent(side: Lanes, poses_at: int, n_frames: int) -> dict:
     rows = side.people.rows_by_frame(n_frames)
     return {
         "name": side.name,
@@ -516,7 +328,7 @@ def _is_number(value) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool) and np.isfinite(value)
 
 
-def _counted(side: _Side) -> str:
+def _counted(side: Lanes) -> str:
     """What the lanes show; of detections without ids only who is found."""
     n, words = len(side.switches), "grey: found"
     if (side.people.track >= 0).any():
@@ -524,7 +336,7 @@ def _counted(side: _Side) -> str:
     return f"{side.name}: " * bool(side.name) + words
 
 
-def _titled(side: _Side, t: int) -> str:
+def _titled(side: Lanes, t: int) -> str:
     so_far = f", {sum(switch[0] <= t for switch in side.switches)} switches so far"
     return f"{side.name}, " * bool(side.name) + f"frame {t}" + so_far * bool((side.people.track >= 0).any())
 
