@@ -434,8 +434,19 @@ def test_a_wrong_frame_is_one_sentence(frame):
         crops.stacked([frame])
 
 
+def test_training_frames_may_have_many_sizes():
+    rng = np.random.default_rng(0)
+    frames = [rng.integers(0, 256, size, dtype=np.uint8) for size in ((30, 40, 3), (44, 22, 3))]
+    maps = crops.affines([[15, 10, 45, 35], [10, 20, 30, 50]], (32, 24), 20)
+    together = crops.warp(crops.stacked(frames, alike=False), [0, 1], maps, (32, 24))
+    for k, frame in enumerate(frames):
+        torch.testing.assert_close(
+            together[k], crops.warp(crops.stacked([frame]), [0], maps[k : k + 1], (32, 24))[0], atol=1e-4, rtol=0
+        )
+
+
 def test_frames_of_two_sizes_are_one_sentence():
-    with pytest.raises(WorkbookError, match="all of one video need one size, found 4 × 4 and another"):
+    with pytest.raises(WorkbookError, match=r"all of one video need one size, found 4 × 4 and 5 × 4\.$"):
         crops.stacked([np.zeros((4, 4, 3), np.uint8), np.zeros((5, 4, 3), np.uint8)])
 
 
@@ -657,6 +668,8 @@ def test_scores_are_the_boxs_times_the_mean_of_sure_joints(monkeypatch):
         [0.9, 0.5, 0.19, 0.1]
     )
     assert found.track.tolist() == [-1] and np.isnan(found.head).all()  # nothing of the truth but its boxes
+    heat[:] = 1.25
+    assert top_down.detect(Sums(), [dotted((30, 30))], boxes=somebody((3, 3), [10.0, 10, 40, 50])).score == [1]
     heat[:] = 0
     assert top_down.detect(Sums(), [dotted((30, 30))], boxes=somebody((3, 3), [10.0, 10, 40, 50])).score == [0]
 

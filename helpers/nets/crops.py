@@ -93,13 +93,21 @@ def _places(whose: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return row, which
 
 
-def stacked(frames: Sequence[np.ndarray]) -> torch.Tensor:
-    """uint8 frames (H, W, 3) of one size → (F, 3, H, W) in [0, 1]. WorkbookError for other arrays or two sizes."""
-    for frame in map(np.asarray, frames):
+def stacked(frames: Sequence[np.ndarray], alike: bool = True) -> torch.Tensor:
+    """uint8 frames (H, W, 3) → (F, 3, H, W) in [0, 1]. Raises WorkbookError for other arrays.
+
+    alike: frames are of one video, so that two sizes raise it, too; else smaller ones are continued with 0 right and
+    below, which is what `warp` sees outside of them anyway.
+    """
+    frames = [np.asarray(frame) for frame in frames]
+    for frame in frames:
         if frame.ndim != 3 or frame.shape[-1] != 3 or frame.dtype != np.uint8 or 0 in frame.shape:
             raise WorkbookError(f"frames: uint8 of shape (H, W, 3) needed, got {frame.dtype} {frame.shape}.")
-    sizes = {np.asarray(frame).shape for frame in frames}
-    if len(sizes) > 1:
-        (a, b, *_), _ = sorted(sizes)[0], sorted(sizes)[-1]
-        raise WorkbookError(f"frames: all of one video need one size, found {a} × {b} and another.")
-    return torch.from_numpy(np.stack(list(frames))).permute(0, 3, 1, 2).float() / 255
+    sizes = [frame.shape[:2] for frame in frames]
+    if alike and len(set(sizes)) > 1:
+        small, large = (" × ".join(map(str, size)) for size in (min(sizes), max(sizes)))
+        raise WorkbookError(f"frames: all of one video need one size, found {small} and {large}.")
+    out = np.zeros((len(frames), *np.max(sizes, 0), 3), np.uint8)
+    for space, frame in zip(out, frames, strict=True):
+        space[: frame.shape[0], : frame.shape[1]] = frame
+    return torch.from_numpy(out).permute(0, 3, 1, 2).float() / 255

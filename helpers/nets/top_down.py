@@ -114,7 +114,7 @@ def examples(
     turn = np.clip(rng.normal(0, TURN, n), -2 * TURN, 2 * TURN) * (rng.random(n) < TURNED)
     mirror = torch.from_numpy(rng.random(n) < MIRRORED)
     maps = crops.affines(some.box, config.size, turn, zoom)
-    images = crops.warp(crops.stacked(frames), some.frame, maps, config.size)
+    images = crops.warp(crops.stacked(frames, alike=False), some.frame, maps, config.size)
     xy, present = torch.from_numpy(crops.moved(maps, some.xy)).float(), torch.from_numpy(some.present.copy())
     flip, other = torch.from_numpy(flip_of(config.joints)), xy.clone()
     other[..., 0] = width - 1 - xy[..., 0]
@@ -161,8 +161,8 @@ def look(
     """The joints of people in a few frames of one size (boxes.frame counts them), cut and looked at all at once.
 
     Returns one person a box, xy in pixels of the frames, joint_score the heatmaps' maxima, and score the box's ×
-    the mean of the joints' scores above JOINT_FLOOR, 0 without any; no tracks, no head sizes. flip, shift: see
-    `heat_of`; quarter: see `heatmaps.quarter_offset`.
+    the mean of the joints' scores above JOINT_FLOOR, at most 1, 0 without any; no tracks, no head sizes. flip,
+    shift: see `heat_of`; quarter: see `heatmaps.quarter_offset`.
     """
     if not len(boxes):
         return nobody()
@@ -177,7 +177,7 @@ def look(
     if model.config.joints == len(COCO):
         xy, value = coco_to_posetrack(xy, value)
     sure = value > JOINT_FLOOR
-    mean = (value * sure).sum(1) / np.maximum(1, sure.sum(1))
+    mean = np.minimum(1, (value * sure).sum(1) / np.maximum(1, sure.sum(1)))
     return people(frame=boxes.frame, box=boxes.box, score=boxes.score * mean, xy=xy, joint_score=value)
 
 
