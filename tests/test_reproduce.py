@@ -84,7 +84,16 @@ def ran(capsys):
 
 @pytest.mark.parametrize(
     "file",
-    ["helpers/a.py", "helpers/b.txt", "data/papers/p.yaml", "data/weights/w", "data/predictions/p", "requirements.txt"],
+    [
+        "helpers/a.py",
+        "helpers/b.txt",
+        "helpers/c.js",
+        "helpers/d.css",
+        "data/papers/p.yaml",
+        "data/weights/w",
+        "data/predictions/p",
+        "requirements.txt",
+    ],
 )
 @pytest.mark.parametrize("change", ["digit", "delete"])
 def test_the_key_sees_what_is_read(book, file, change):

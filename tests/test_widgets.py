@@ -23,6 +23,11 @@ def flat(t):
     return np.full((4, 4, 3), 40 * t, np.uint8)
 
 
+def scrub(draw, n, start=0):
+    """A slider over frames."""
+    return widgets.Sliders(lambda frame: draw(frame), frame=(0, n - 1, 1, start))
+
+
 def shown(widget):
     """The data of every output that a widget leaves in a notebook."""
     shell, seen = InteractiveShell.instance(), []
@@ -36,7 +41,7 @@ def shown(widget):
 
 def test_a_moved_slider_changes_the_picture():
     seen = []
-    w = widgets.scrub(lambda t: seen.append(t) or flat(t), 5, start=1)
+    w = scrub(lambda t: seen.append(t) or flat(t), 5, start=1)
     before = w.picture()
     assert w.move(frame=3)["picture"].startswith("data:image/jpeg;base64,") and w.picture() != before and seen == [1, 3]
     w.move(frame=1)
@@ -46,11 +51,10 @@ def test_a_moved_slider_changes_the_picture():
 @pytest.mark.parametrize(
     "make, message",
     [
-        (lambda: widgets.scrub(flat, 0), "scrub: n 0 leaves no frame to draw, it must be at least 1."),
         (lambda: widgets.Sliders(flat), "sliders: no range is given"),
         (lambda: widgets.Sliders(flat, t=(0, 4, 1, 5)), "slider t: 5 is not between 0 and 4"),
         (lambda: widgets.Sliders(flat, t=(0, 4, 0, 2)), "step 0 is not > 0"),
-        (lambda: widgets.scrub(flat, 5).move(frame=5), "slider frame: 5 is not between 0 and 4."),
+        (lambda: scrub(flat, 5).move(frame=5), "slider frame: 5 is not between 0 and 4."),
     ],
 )
 def test_what_makes_no_sense_is_said_in_a_sentence(make, message):
@@ -91,7 +95,7 @@ def test_a_strip_shows_the_positions_that_it_names_and_else_both_ends_and_the_st
 
 def test_a_view_that_the_browser_sets_is_answered_once_and_by_its_number():
     calls = []
-    w = widgets.scrub(lambda t: calls.append(t) or flat(t), 5)
+    w = scrub(lambda t: calls.append(t) or flat(t), 5)
     w.set_state({"view": {"frame": 2}, "asked": 7})
     assert w.answer["picture"] == base.address(flat(2), "jpeg", 90) and w.answered == 7 and calls == [0, 2]
 
@@ -155,7 +159,7 @@ def failing(t):
 
 
 def test_a_callback_that_raises_is_shown_and_goes_with_the_next_good_view():
-    w = widgets.scrub(failing, 5)
+    w = scrub(failing, 5)
     before = w.answer
     w.set_state({"view": {"frame": 3}, "asked": 1})
     assert w.fault == "ValueError: three <b>cannot</b> be drawn" and w.answer == before and w.answered == 1
@@ -168,7 +172,7 @@ def test_a_callback_that_raises_is_shown_and_goes_with_the_next_good_view():
 
 @pytest.mark.parametrize("wrong", [{}, {"frame": "a"}, {"frame": None}, {"other": 2}, {"frame": 99}])
 def test_a_view_that_makes_no_sense_is_a_fault_and_no_traceback(wrong):
-    w = widgets.scrub(flat, 5)
+    w = scrub(flat, 5)
     w.set_state({"view": wrong, "asked": 1})
     assert w.fault and w.answered == 1
 
@@ -267,7 +271,7 @@ CLIP = concatenate([TWO.replace(frame=np.full(2, t)) for t in range(3)])
 EVEN = {"weights": np.full((1, 2, 30, 30), 1 / 30), "probability": 0.5}
 #: A small one of every kind, by what the recipe in CONTRIBUTING asks for; and a change that shows.
 EXAMPLES = {
-    "Sliders": (lambda: widgets.scrub(flat, 5), {"frame": 3}),
+    "Sliders": (lambda: scrub(flat, 5), {"frame": 3}),
     "Player": (
         lambda: widgets.Player(Video("clip", (200, 220), np.ones(3, bool), CLIP), CLIP, CLIP),
         {"frame": 2, "person": 1},

@@ -13,7 +13,8 @@ from helpers.files import write_atomically
 from helpers.reproduce.workbook import Notebook, Workbook
 
 #: Below the workbook's root, and which files there; what a run may make itself is in `MADE`.
-READ = [("helpers", "*.py"), ("helpers", "*.txt"), ("requirements.txt", "*"), ("data/artefacts.yaml", "*")]
+READ = [("helpers", f"*.{kind}") for kind in ("py", "txt", "js", "css")]
+READ += [("requirements.txt", "*"), ("data/artefacts.yaml", "*")]
 READ += [(f"data/{part}", "*") for part in ("papers", "predictions", "weights")]
 MADE = [("build/predictions", "*"), ("build/weights", "*")]
 

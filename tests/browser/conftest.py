@@ -40,6 +40,9 @@ def lab(browser, tmp_path_factory):
     """(address, folder): a JupyterLab on a folder with nothing but the helpers; what is put there can be opened."""
     folder, home = tmp_path_factory.mktemp("lab"), tmp_path_factory.mktemp("home")
     (folder / "helpers").symlink_to(ROOT / "helpers", target_is_directory=True)  # where notebooks look for it
+    (home / "labconfig").mkdir()
+    quiet = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
+    (home / "labconfig" / "page_config.json").write_text(json.dumps(quiet))  # its question covers widgets
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -51,8 +54,6 @@ def lab(browser, tmp_path_factory):
         "ServerApp.allow_root": True,
         "IdentityProvider.token": "",
         "LabApp.expose_app_in_browser": True,
-        "LabApp.check_for_updates_class": "jupyterlab.NeverCheckForUpdate",
-        "LabApp.news_url": "None",
     }
     # No data but what is built in; every setting of the user's stays outside.
     own = {"HOME": home, "JUPYTER_CONFIG_DIR": home, "JUPYTER_RUNTIME_DIR": home, "JUPYTERLAB_WORKSPACES_DIR": home}

@@ -9,17 +9,6 @@ from helpers.notebook.widgets.match_table import FramePair, MatchTable
 from helpers.notebook.widgets.plane_picker import PlanePicker
 from helpers.notebook.widgets.player import Player
 from helpers.notebook.widgets.pose_editor import PoseEditor
-from helpers.notebook.widgets.sliders import Sliders, scrub
+from helpers.notebook.widgets.sliders import Sliders
 
-__all__ = [
-    "AttentionView",
-    "FramePair",
-    "Live",
-    "MatchTable",
-    "PlanePicker",
-    "Player",
-    "PoseEditor",
-    "Sliders",
-    "png",
-    "scrub",
-]
+__all__ = ["AttentionView", "FramePair", "Live", "MatchTable", "PlanePicker", "Player", "PoseEditor", "Sliders", "png"]

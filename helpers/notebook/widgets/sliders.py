@@ -1,7 +1,6 @@
 """Sliders above a picture, for numbers that are only moved; each picture drawn by the function of the static figure."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -69,11 +68,3 @@ def _ends(ranges: dict) -> list[dict]:
         raise WorkbookError("sliders: no range is given, so nothing could be moved.")
     name, (low, high, _, start) = next(iter(ranges.items()))
     return [{name: value} for value in sorted({low, start, high})]
-
-
-def scrub(draw: Callable[[int], object], n: int, start: int = 0, label: str = "frame") -> Sliders:
-    """A slider over 0 … n − 1 above the picture `draw(t)`. WorkbookError without anything to draw."""
-    if n < 1:
-        raise WorkbookError(f"scrub: n {n} leaves no {label} to draw, it must be at least 1.")
-    limits: dict[str, Any] = {label: (0, n - 1, 1, start)}
-    return Sliders(lambda **v: draw(v[label]), **limits)

@@ -251,6 +251,7 @@ export function figure(context, xy, { limbs, to, limb, joint = () => limb, width
 /** Text on a small plate, so that it is read on any backdrop. */
 export function tag(context, text, x, y, { ink = "#fff", plate = "rgba(25,25,25,.8)", size = 12, align = "left" } = {}) {
   context.save();
+  context.textAlign = "left";
   context.font = `600 ${size}px system-ui, sans-serif`;
   const wide = context.measureText(text).width + 6, left = align === "center" ? x - wide / 2 : align === "right" ? x - wide : x;
   context.fillStyle = plate;
