@@ -246,7 +246,7 @@ class Live(anywidget.AnyWidget):
         words = f"{self.title}: a widget, live in JupyterLab; here its pictures."
         strip = small_png(png(self.still()))
         form = self.without_kernel()
-        display({"image/png": strip, "text/plain": words}, raw=True, metadata={"image/png": {"alt": self.title}})
+        display({"image/png": strip, "text/plain": words}, raw=True, metadata={"image/png": {"alt": words}})
         display({"text/html": form, "text/plain": words}, raw=True)
         display(self._repr_mimebundle_()[0] | {"text/plain": words}, raw=True)
 

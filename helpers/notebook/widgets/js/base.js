@@ -346,10 +346,11 @@ export function startStored(id, render, state = null, tries = 0) {
     if (text.startsWith("Error displaying widget")) next.style.display = "none";
     if (tries < 2) continue;
     place.dataset.started = "yes";
+    const strip = beside(place, "previousElementSibling")?.querySelector("img");
+    if (strip) strip.alt = place.textContent.trim();  // HTML made of a notebook drops the words of its pictures
     if (!render) continue;
     place.replaceChildren();
-    const strip = beside(place, "previousElementSibling");
-    if (strip && strip.querySelector("img")) strip.style.display = "none";
+    if (strip) beside(place, "previousElementSibling").style.display = "none";
     render({ model: stored(state), el: place });
   }
   if (tries < 60) setTimeout(() => startStored(id, render, state, tries + 1), 250);
