@@ -112,6 +112,17 @@ def test_the_oracle_reaches_exactly_half_a_head_and_prefers_the_nearer():
     assert controls.truth_ids(two.replace(frame=[1, 1, 1]), truth).track.tolist() == [10, 11, 12]
 
 
+def test_truth_ids_hit_as_many_joints_as_can_be_also_where_that_leaves_somebody_alone():
+    """One hits 11 joints of one person and a single one of another, the other hits five of the first: 11 + 0 > 1 + 5."""
+    xy = np.zeros((2, 15, 2))
+    xy[0, :, 0], xy[1, :, 0] = 100 * np.arange(15), 100 * np.arange(15) + 50_000
+    truth = people(frame=[0, 0], xy=xy, track=[4, 3], head=[20.0, 20.0])
+    found = np.full((2, 15, 2), -9_000.0)
+    found[0, :11], found[0, 11] = xy[0, :11], xy[1, 11]
+    found[1, 10:] = xy[0, 10:]
+    assert controls.truth_ids(people(frame=[0, 0], xy=found), truth).track.tolist() == [4, 5]
+
+
 def test_true_joints_go_to_boxes_that_overlap_by_half():
     truth = figure([0.0], frame=[0]).replace(box=[[0, 0, 30, 10]])
     found = figure([7.0, 7.0], frame=[0, 0]).replace(box=[[10, 0, 40, 10], [11, 0, 41, 10]])  # IoU 1/2 and below

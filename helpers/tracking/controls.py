@@ -61,8 +61,9 @@ def truth_ids(people: People, truth: People, threshold: float = 0.5) -> People:
     for which, here, there in _side_by_side(people, truth):
         reach = joint_distances(here, there) / (threshold * there.head[:, None])
         gain = np.where(reach <= 1, 1 + NEARER * (1 - reach), 0).sum(-1)
-        rows, columns = hungarian(np.where(gain > 0, -gain, np.inf))
-        ids[which[rows]] = there.track[columns]
+        rows, columns = hungarian(-gain)  # pairs that hit nothing cost nothing: forbidden, they would leave more pairs
+        hit = gain[rows, columns] > 0  # with fewer joints
+        ids[which[rows[hit]]] = there.track[columns[hit]]
     alone = ids < 0
     ids[alone] = truth.track.max(initial=-1) + 1 + np.arange(alone.sum())
     return people.replace(track=ids)
