@@ -113,7 +113,7 @@ def test_the_oracle_reaches_exactly_half_a_head_and_prefers_the_nearer():
 
 
 def test_truth_ids_hit_as_many_joints_as_can_be_also_where_that_leaves_somebody_alone():
-    """One hits 11 joints of one person and a single one of another, the other hits five of the first: 11 + 0 > 1 + 5."""
+    """One hits 11 joints of a person and one of another, the other hits five of the first: 11 + 0 > 1 + 5."""
     xy = np.zeros((2, 15, 2))
     xy[0, :, 0], xy[1, :, 0] = 100 * np.arange(15), 100 * np.arange(15) + 50_000
     truth = people(frame=[0, 0], xy=xy, track=[4, 3], head=[20.0, 20.0])

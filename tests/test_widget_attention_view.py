@@ -330,7 +330,7 @@ def test_a_view_that_makes_no_sense_is_a_sentence_and_a_fault(changes, message):
 def test_a_view_with_more_or_less_is_a_fault():
     w = view()
     w.set_state({"view": {"token": 3}, "asked": 1})
-    assert "a view holds mode, layer, head" in w.fault
+    assert "a view of this widget holds mode, layer, head" in w.fault
 
 
 def test_an_attend_that_raises_or_changes_its_size_leaves_the_picture():

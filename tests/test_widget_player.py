@@ -319,7 +319,7 @@ def test_what_makes_no_sense_is_said_in_a_sentence(make, message):
         ({"person": [4]}, "person [4]: is nobody of this clip"),
         ({"score": None}, "score None: is not a threshold"),
         ({"score": float("nan")}, "score nan: is not a threshold"),
-        ({"other": 1}, "player: a view holds frame, person, score, got"),
+        ({"other": 1}, "a view of this widget holds frame, person, score, not"),
     ],
 )
 def test_what_a_browser_may_send_is_checked(change, message):

@@ -337,3 +337,68 @@ def test_it_leaves_the_same_bytes_and_nothing_without_words(name):
     assert strip == again[0][0] and form == again[1][0] and len(more["metadata"]["image/png"]["alt"]) > 4
     assert base64_png(strip["image/png"]).size and "model_id" in str(live)
     assert form["text/html"].count("<script") == form["text/html"].count("</script>") == 1
+
+
+# --- views and answers that went wrong before -----------------------------------------------------------------
+
+
+def test_what_was_raised_is_raised_again_for_the_same_view():
+    w = scrub(failing, 5)
+    for _ in range(2):
+        with pytest.raises(ValueError, match="three"):
+            w.move(frame=3)
+    w.set_state({"view": {"nothing": 1}, "asked": 1})
+    assert w.fault == "a view of this widget holds frame, not nothing."
+    assert w.move(frame=2) and w.fault == "" and w.view == {"frame": 2}, "it goes on from the last view that made sense"
+
+
+def test_a_question_from_the_browser_is_answered_once():
+    class Counting(Kept):
+        asked_for = 0
+
+        def answers(self, view):
+            self.asked_for += 1
+            return {"twice": 2 * view["t"]}
+
+    w = Counting("counting", {"sliders": []}, {"t": 0})
+    for k, state in enumerate(({"view": {"t": 3}, "asked": 1}, {"view": {"t": 4}, "asked": 2}), 2):
+        w.set_state(state)
+        assert (w.asked_for, w.answered) == (k, state["asked"])
+    w.set_state({"asked": 3, "view": {"t": 4}})
+    assert (w.asked_for, w.answered, w.answer) == (3, 3, {"twice": 8})
+
+
+def test_small_numbers_keep_their_figures():
+    given = [0.013, 0.00456, 1e-5, 12.3456, 0.0, -0.002]
+    assert base.plain(given) == [0.013, 0.0046, 1e-5, 12.35, 0, -0.002] and base.plain(1e300) == 1e300
+    rate = []
+    w = widgets.Sliders(lambda rate_: rate.append(rate_) or flat(1), rate_=(0.001, 0.004, 0.0005, 0.002))
+    assert w.scene["sliders"] == [["rate_", 0.001, 0.004, 0.0005]]
+    w.move(rate_=0.0035)
+    assert rate == [0.002, 0.0035]
+
+
+def test_a_drawing_function_may_use_its_image_again():
+    image = np.zeros((4, 4, 3), np.uint8)
+
+    def draw(t):
+        image[:] = 50 * t
+        return image
+
+    w = scrub(draw, 5)
+    first = w.picture()
+    w.move(frame=4)
+    w.move(frame=0)
+    assert w.picture() == first
+
+
+@pytest.mark.parametrize("drawn", [None, 0.5, np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3))])
+def test_what_is_no_picture_is_said_to_be_none(drawn):
+    with pytest.raises(WorkbookError, match="a widget draws a Figure or an uint8 image"):
+        scrub(lambda t: drawn, 5)
+
+
+@pytest.mark.parametrize("wrong", ["a", None, np.nan, [1], True])
+def test_a_slider_takes_numbers_only(wrong):
+    with pytest.raises(WorkbookError, match="slider frame"):
+        scrub(flat, 5).move(frame=wrong)

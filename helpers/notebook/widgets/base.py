@@ -25,6 +25,7 @@ import numpy as np
 import traitlets
 from IPython.display import display
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
 from helpers import WorkbookError
 from helpers.opencv import cv2
@@ -49,9 +50,12 @@ def png(picture) -> bytes:
 
 
 def pixels(picture) -> np.ndarray:
-    """uint8 H×W×3 RGB of a Figure (which is closed) or of such an image."""
-    if isinstance(picture, np.ndarray):
-        return picture
+    """uint8 H×W×3 RGB of a Figure (which is closed) or of such an image (copied). Raises WorkbookError for another."""
+    if isinstance(picture, np.ndarray) and picture.dtype == np.uint8 and picture.ndim == 3 and picture.shape[2] == 3:
+        return picture.copy()
+    if not isinstance(picture, Figure):
+        what = f"{picture.dtype} {picture.shape}" if isinstance(picture, np.ndarray) else type(picture).__name__
+        raise WorkbookError(f"a widget draws a Figure or an uint8 image (H, W, 3), got {what}.")
     picture.set_dpi(DPI)
     canvas = FigureCanvasAgg(picture)
     canvas.draw()
@@ -96,7 +100,9 @@ def _joined(images: list[np.ndarray], axis: int, gap: int) -> np.ndarray:
 
 
 def plain(value: Any, digits: int = 2) -> Any:
-    """What JSON can say: arrays as lists, numbers rounded, NaN and infinity as None. Raises TypeError on else."""
+    """What JSON can say: arrays as lists, NaN and infinity as None, numbers to that many digits behind the point and at
+    least as many figures. Raises TypeError for what JSON cannot say.
+    """
     if isinstance(value, dict):
         return {str(k): plain(v, digits) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
@@ -106,11 +112,16 @@ def plain(value: Any, digits: int = 2) -> Any:
     if isinstance(value, np.generic):
         return plain(value.item(), digits)
     if isinstance(value, float):
-        whole = round(value, digits) if np.isfinite(value) else None
-        return int(whole) if whole is not None and whole == int(whole) else whole
+        return _rounded(value, digits) if np.isfinite(value) else None
     if value is None or isinstance(value, (str, bool, int)):
         return value
     raise TypeError(f"a widget cannot hold {type(value).__name__}")
+
+
+def _rounded(value: float, digits: int) -> float | int:
+    figures = digits - 1 - int(np.floor(np.log10(abs(value)))) if value else 0
+    short = round(value, max(digits, figures))
+    return int(short) if short == int(short) else short
 
 
 def poses(xy: np.ndarray, present: np.ndarray) -> list[list]:
@@ -172,6 +183,7 @@ class Live(anywidget.AnyWidget):
         self._esm, self._css = script(self.kind), styles()
         self._error: Exception | None = None
         super().__init__(title=title, scene=plain(scene | {"look": look()}, self.digits), view=plain(view, self.digits))
+        self._stand = self._asked_of = self.view  # the last view that made sense, and the last one that was answered
         self.answer = plain(self.answers(self.view), self.digits)
         self.observe(self._moved, ["view", "asked"])
 
@@ -201,24 +213,26 @@ class Live(anywidget.AnyWidget):
         Raises KeyError for what a view does not hold, WorkbookError for what makes no sense there, and whatever a
         callback raises.
         """
-        unknown = sorted(set(changes) - set(self.view))
+        unknown = sorted(set(changes) - set(self._stand))
         if unknown:
-            raise KeyError(f"{unknown[0]}: a view of this widget holds {', '.join(self.view)}")
-        self._error = None
-        self.view = plain(self.checked({**self.view, **changes}), self.digits)
+            raise KeyError(f"{unknown[0]}: a view of this widget holds {', '.join(self._stand)}")
+        view = plain(self.checked({**self._stand, **changes}), self.digits)
+        if view == self.view:
+            self._answer()  # nothing is told of a view that stays, but what was raised before may be raised again
+        self.view = view
         if self._error:
             raise self._error
         return self.answer
 
     def picture(self) -> bytes:
         """PNG bytes of the present view."""
-        return png(self.draw(self.view))
+        return png(self.draw(self._stand))
 
     def check(self, **changes) -> None:
         """Make changes one by one and take them back. Raises AssertionError unless the picture changes, and back."""
         shown = self.picture()
         for name, value in changes.items():
-            start = self.view[name]
+            start = self._stand[name]
             self.move(**{name: value})
             assert self.picture() != shown, f"{name} = {value} shows the same picture"
             self.move(**{name: start})
@@ -226,16 +240,27 @@ class Live(anywidget.AnyWidget):
         print("the widget's picture moves, and back")
 
     def _moved(self, _=None) -> None:
-        """Answer the view; what a callback raises is shown in the widget."""
+        """Answer the view, once: a question from the browser changes both its number and the view."""
         with self.hold_sync():
-            try:
-                self._error = None
-                self.answer = plain(self.answers(self.checked(self.view)), self.digits)
-                self.fault = ""
-            except Exception as error:
-                self._error = error
-                self.fault = "".join(traceback.format_exception_only(error)).strip()
+            if self._asked_of != self.view:
+                self._answer()
             self.answered = self.asked
+
+    def _answer(self) -> None:
+        """Answer the view; what a callback raises is shown in the widget."""
+        self._error, self._asked_of = None, self.view
+        try:
+            if set(self.view) != set(self._stand):
+                raise WorkbookError(
+                    f"a view of this widget holds {', '.join(self._stand)}, not {', '.join(self.view)}."
+                )
+            view = self.checked(self.view)
+            self.answer = plain(self.answers(view), self.digits)
+            self._stand, self.fault = plain(view, self.digits), ""
+        except Exception as error:
+            self._error = error
+            wordy = isinstance(error, WorkbookError)
+            self.fault = str(error) if wordy else "".join(traceback.format_exception_only(error)).strip()
 
     # in a notebook
 

@@ -1,6 +1,7 @@
 """Sliders above a picture, for numbers that are only moved; each picture drawn by the function of the static figure."""
 
 from collections.abc import Callable, Sequence
+from numbers import Real
 
 import numpy as np
 
@@ -21,10 +22,11 @@ class Sliders(Live):
 
     kind = "sliders"
     stored = False
+    digits = 12  # a step may be small
 
     def __init__(self, draw: Callable, strip: Sequence[dict] | None = None, title: str = "", **ranges: tuple):
         for name, (low, high, step, start) in ranges.items():
-            if not (low <= start <= high and step > 0):
+            if not all(map(_is_number, (low, high, step, start))) or not (low <= start <= high and step > 0):
                 raise WorkbookError(
                     f"slider {name}: {start} is not between {low} and {high}, or step {step} is not > 0."
                 )
@@ -38,7 +40,7 @@ class Sliders(Live):
     def checked(self, view: dict) -> dict:
         for name, value in view.items():
             low, high, *_ = self._ranges[name]
-            if not low <= value <= high:
+            if not (_is_number(value) and low <= value <= high):
                 raise WorkbookError(f"slider {name}: {value} is not between {low} and {high}.")
         return {name: _typed(value, self._ranges[name]) for name, value in view.items()}
 
@@ -56,6 +58,10 @@ class Sliders(Live):
 
     def still(self) -> np.ndarray:
         return side_by_side(self.draw(self.view | values) for values in self._strip)
+
+
+def _is_number(value) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and bool(np.isfinite(value))
 
 
 def _typed(value, limits: tuple):

@@ -31,7 +31,7 @@ export function stage(model, el, { label, draw, keys = {}, asks = true, help = "
   const root = element("div", { class: "workbook", role: "group", "aria-label": label, tabindex: "0" });
   root.append(body, hint, line, fault);
   el.append(root);
-  if (model.kernel !== false && model.get("stored_id")) hideStored(el, model.get("stored_id"));
+  const id = model.kernel === false ? "" : model.get("stored_id"), forget = id ? hideStored(el, id) : () => {};
 
   const times = { redraw: [], trip: [] };
   let view = { ...model.get("view") }, scheduled = false, asked = model.get("asked") || 0, waiting = null, gone = false;
@@ -57,7 +57,7 @@ export function stage(model, el, { label, draw, keys = {}, asks = true, help = "
 
   function send() {
     if (model.kernel === false) return asks && note(silent);
-    asked += 1;
+    asked = Math.max(asked, model.get("asked") || 0) + 1;  // another view of the same widget may have asked too
     sent.set(asked, performance.now());
     model.set("view", view);
     model.set("asked", asked);
@@ -106,6 +106,7 @@ export function stage(model, el, { label, draw, keys = {}, asks = true, help = "
 
   function close() {
     gone = true;
+    forget();
     clearTimeout(waiting);
     sizes.disconnect();
     theme.disconnect();
@@ -313,23 +314,28 @@ const beside = (node, step) => {
   return output ? output[step] : null;
 };
 
-/** Hide the stored forms of a live widget: the strip of pictures and the form without a kernel, which stand before it. */
+/**
+ * Hide the stored forms of a live widget, which stand before it in the same outputs: the strip of pictures and the form
+ * without a kernel. Where a front end has other outputs, its forms are known by their id alone.
+ */
 export function hideStored(el, id) {
-  globalThis.workbookLive = globalThis.workbookLive || new Set();
-  globalThis.workbookLive.add(id);
+  const live = globalThis.workbookLive = globalThis.workbookLive || new Map();
+  live.set(id, (live.get(id) || 0) + 1);
   const hide = () => {
+    const place = el.closest(OUTPUT);
     for (const node of document.querySelectorAll(`[data-workbook="${id}"]`)) {
-      node.style.display = "none";
       const output = node.closest(OUTPUT);
-      if (output && el.isConnected && output.parentNode === el.closest(OUTPUT)?.parentNode) {
-        output.style.display = "none";
-        const strip = output.previousElementSibling;
-        if (strip && strip.querySelector("img")) strip.style.display = "none";
-      }
+      if (output && place && output.parentNode !== place.parentNode) continue;
+      node.style.display = "none";
+      if (!output || !place) continue;
+      output.style.display = "none";
+      const strip = output.previousElementSibling;
+      if (strip && strip.querySelector("img")) strip.style.display = "none";
     }
   };
   requestAnimationFrame(hide);
   setTimeout(hide, 300);
+  return () => live.set(id, live.get(id) - 1);
 }
 
 /**
@@ -341,8 +347,8 @@ export function startStored(id, render, state = null, tries = 0) {
   for (const place of document.querySelectorAll(`[data-workbook="${id}"]`)) {
     if (place.dataset.started) continue;
     const next = beside(place, "nextElementSibling"), text = next ? next.textContent : "";
-    if (globalThis.workbookLive && globalThis.workbookLive.has(id)) continue;
-    if (text.startsWith("Loading widget") && tries < 50) continue;
+    const alive = place.closest(OUTPUT) ? next?.querySelector(".workbook") : globalThis.workbookLive?.get(id) > 0;
+    if (alive || (text.startsWith("Loading widget") && tries < 50)) continue;
     if (text.startsWith("Error displaying widget")) next.style.display = "none";
     if (tries < 2) continue;
     place.dataset.started = "yes";
