@@ -173,7 +173,7 @@ def test_the_strip_shows_the_first_switch_in_frames_before_between_and_after():
     figure = w.still()
     titles = [axis.get_title() for axis in figure.axes]
     assert titles[:3] == ["frame 0: person 4 has id 0", "frame 1: person 4 has id 0", "frame 2: person 4 has id 5"]
-    assert titles[-1] == "3 switches: a change of colour is one"
+    assert titles[-1] == "3 switches: a black mark is one"
     plt.close(figure)
     gap = crowd([(0, 40, 0), (4, 40, 5)])
     assert telling(Player(clip(), gap, TRUTH)) == ([0, 2, 4], 4)

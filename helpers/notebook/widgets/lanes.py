@@ -78,7 +78,8 @@ def lanes_of(video: Video, name: str, people: People, truth: People | None, scor
 def _by_score(people: People, truth: People) -> np.ndarray:
     """(N,) the true track whose joints an instance hits, −1 for none: in the order of scores each takes the best left.
 
-    That is how AP pairs them. A lower score never changes what a higher one got, so one pairing serves all thresholds.
+    So does COCO's evaluation (AP here goes by the best PCKh instead). A lower score never changes what a higher one
+    got, so one pairing serves all thresholds.
     """
     owner = np.full(len(people), -1)
     order = np.argsort(-people.score.round(2), kind="stable")

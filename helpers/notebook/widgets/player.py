@@ -1,7 +1,9 @@
 """The clip player: frames with people and their ids, and below one lane per person, coloured by the id given.
 
-A switch is a change of colour in a lane. Notebook 00 plays a tracker beside perfect ids, 03 proposals and detections
-above a score, 04 the tubes of a clip. Plays without a kernel once stored.
+A black mark in a lane is a switch (twelve colours repeat, so the ids stand there as numbers). It is a whole person's,
+matched anew in each frame; MOTA counts joint by joint and keeps old pairs (notebook 01 prints both). Notebook 00 plays
+a tracker beside perfect ids, 03 proposals and detections above a score, 04 the tubes of a clip. Plays without a kernel
+once stored.
 """
 
 from __future__ import annotations
@@ -27,6 +29,8 @@ from helpers.skeleton import INDEX
 
 #: Frames before and after, of which a scored person's boxes are drawn thin: all of a tube of three frames.
 TRAIL = 2
+#: More lanes than these are too low for numbers.
+READABLE = 30
 LAYER_COLOURS = ("#ffffff", "#e69f00", "#56b4e9")
 
 
@@ -34,11 +38,11 @@ class Player(Live):
     """A clip that plays, with the people of one tracker or of several side by side, and their identity lanes.
 
     video: its frames are shown, or an empty canvas without. tracked: People, or {name: People} side by side. truth:
-    people with head sizes; with it a lane is a true person (matched in each frame as `controls.truth_ids` does, with a
-    slider for scores as AP does), else a given id. boxes: {name: for each frame (n, 5) x1 y1 x2 y2 score}, each a
-    layer with a slider for its score. above: where these sliders stand at first, 0.5 unless named; "score" adds one
-    for the people, who are then drawn with their boxes, and thin with those of the same id two frames around. start:
-    the first frame shown.
+    people with head sizes; with it a lane is a true person (matched in each frame as `controls.truth_ids` does; with
+    a slider for scores by score, as COCO's evaluation does), else a given id. boxes: {name: for each frame (n, 5) x1
+    y1 x2 y2 score}, each a layer with a slider for its score. above: where these sliders stand at first, 0.5 unless
+    named; "score" adds one for the people, who are then drawn with their boxes, and thin with those of the same id two
+    frames around. start: the first frame shown.
 
     The view holds frame, person (whom a click pins: a true track, or an id without truth; None for nobody) and each
     slider. Raises WorkbookError, with one sentence, for what cannot be shown. Notebooks 00, 01, 03, 04.
@@ -113,7 +117,7 @@ class Player(Live):
         """The pictures of the view's frame, and the lanes below."""
         sides = self._seen(view)
         heights = [self._size[1] / self._size[0] * 4.8, *self._lanes_height()]
-        figure = plt.figure(figsize=(5 * len(sides), sum(heights) + 0.5), layout="none")
+        figure = plt.figure(figsize=(5 * len(sides), sum(heights) + 0.65), layout="none")
         axes = figure.subplots(len(heights), len(sides), squeeze=False, height_ratios=heights)
         for (above, *below), side in zip(axes.T, sides, strict=True):
             self._picture(above, side, view)
@@ -121,7 +125,8 @@ class Player(Live):
             for axis in below:
                 self._lanes(axis, side, [view["frame"]], alone=view["person"])
         inch = 1 / figure.get_figheight()
-        figure.subplots_adjust(0.07, 0.4 * inch, 0.99, 1 - 0.25 * inch, wspace=0.12, hspace=0.15)
+        figure.text(0.5, 0.06 * inch, self._legend(), ha="center", va="bottom", fontsize=6.5)
+        figure.subplots_adjust(0.07, 0.55 * inch, 0.99, 1 - 0.25 * inch, wspace=0.12, hspace=0.15)
         return figure
 
     def still(self) -> Figure:
@@ -139,6 +144,7 @@ class Player(Live):
         for part in below:
             for axis, side in zip(part.subplots(1, len(sides), squeeze=False)[0], sides, strict=True):
                 self._lanes(axis, side, moments if side is shown else [], marked=person)
+            part.supxlabel(self._legend(), fontsize=7)
         return figure
 
     def _telling(self, sides: list[Lanes]) -> tuple[Lanes, list[int], int | None]:
@@ -154,6 +160,19 @@ class Player(Live):
         return sides[0], sorted({min(n - 1, start + k * (n // 4)) for k in range(3)}), None
 
     # pictures
+
+    def _legend(self) -> str:
+        """What lanes are made of, in one line; "" without lanes."""
+        sides, truth = self._sides, self.scene["truth"]
+        named = any((side.people.track >= 0).any() for side in sides)
+        parts = {
+            "number and colour: the id" if named else "grey: found": True,
+            "black mark: a switch": named and truth,
+            "white: missed": truth,
+            "dotted: hidden, not in the truth" if truth else "dotted: not there": True,
+            "palest grey: nobody looked": any((side.empty == UNLABELLED).any() for side in sides),
+        }
+        return " · ".join(words for words, shown in parts.items() if shown) if any(len(s.who) for s in sides) else ""
 
     def _lanes_height(self) -> list[float]:
         """Inches for the lanes of the side that has most, so that hundreds fit on a page; [] without lanes."""
@@ -214,6 +233,7 @@ class Player(Live):
         ]
         rims = [("0.55" if track == MISSED else "none") for track in ids]
         axis.add_collection(PolyCollection(shapes.reshape(-1, 4, 2), facecolors=faces, edgecolors=rims, linewidths=0.6))
+        _numbered(axis, bars if len(side.who) <= READABLE else [], len(self._video) / 30)
         gone = ids == ABSENT
         axis.hlines(y[gone] + 0.5, begin[gone], end[gone], color="0.6", ls=":", lw=1)
         t, at = np.array([(t, row[who]) for t, who, *_ in side.switches]).reshape(-1, 2).T
@@ -332,8 +352,16 @@ def _counted(side: Lanes) -> str:
     """What the lanes show; of detections without ids only who is found."""
     n, words = len(side.switches), "grey: found"
     if (side.people.track >= 0).any():
-        words = f"{n} switch{'es' * (n != 1)}" + ": a change of colour is one" * bool(n)
+        words = f"{n} switch{'es' * (n != 1)}" + ": a black mark is one" * bool(n)
     return f"{side.name}: " * bool(side.name) + words
+
+
+def _numbered(axis: Axes, bars: list[tuple[int, int, int, int]], least: float) -> None:
+    """The ids in the lanes' stretches that are wide enough: colours repeat, numbers do not."""
+    for y, begin, end, track in bars:
+        if track >= 0 and end - begin >= least * (0.4 + 0.6 * len(str(track))):
+            ink = "black" if _is_light(plots.track_colour(track)) else "white"
+            axis.text(begin + 0.2 * least, y + 0.52, str(track), color=ink, fontsize=6, va="center", clip_on=True)
 
 
 def _titled(side: Lanes, t: int) -> str:

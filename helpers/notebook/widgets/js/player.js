@@ -81,9 +81,9 @@ export function render({ model, el }) {
   function legend() {
     const item = (style, text) => element("span", { style: "display:inline-flex;align-items:center;gap:4px" }, element("span", { style: `display:inline-block;width:18px;height:10px;${style}` }), text);
     const colours = look.track_colours.slice(0, 3);
-    const parts = [`a row: ${scene.truth ? "a true person" : "an id"}`, named ? item(`background:linear-gradient(90deg,${colours[0]} 33%,${colours[1]} 33% 66%,${colours[2]} 66%)`, "colour: the id given")
+    const parts = [`a row: ${scene.truth ? "a true person" : "an id"}`, named ? item(`background:linear-gradient(90deg,${colours[0]} 33%,${colours[1]} 33% 66%,${colours[2]} 66%)`, "number and colour: the id given (colours repeat)")
       : item(`background:${GREY}`, "found")];
-    if (scene.truth && named) parts.push(item("width:3px;background:var(--wb-ink)", "switch"));
+    if (scene.truth && named) parts.push(item("width:3px;background:var(--wb-ink)", "a mark: a switch"));
     if (scene.truth) parts.push(item("border:1px solid var(--wb-faint);box-sizing:border-box", "missed (dashed in the picture)"),
                                 item("border-top:2px dotted var(--wb-faint);height:2px", "hidden: not in the truth"));
     if (scene.sides.some(side => side.empty.some(ids => ids.includes(UNLABELLED))))
@@ -330,6 +330,11 @@ export function render({ model, el }) {
       const colour = colourOf(id);
       context.fillStyle = colour;
       context.fillRect(x, y + inset, wide, high - 2 * inset);
+      if (inset && wide > 4) {  // dark ids on a dark page, yellow on a white one: the rim tells where a stretch ends
+        context.strokeStyle = colours.faint;
+        context.lineWidth = 1;
+        context.strokeRect(x + 0.5, y + inset + 0.5, wide - 1, high - 2 * inset - 1);
+      }
       if (high >= 11 && id >= 0 && wide > 8 + 6 * String(id).length) {
         context.fillStyle = light(colour) ? "#000" : "#fff";
         context.fillText(String(id), x + 4, y + high / 2 + 0.5);
