@@ -102,16 +102,19 @@ def test_without_a_truth_a_lane_is_a_given_id_and_nothing_is_a_switch():
     (side,) = w.scene["sides"]
     assert side["who"] == [0, 1, 5, 6] and w.switches() == [] and not w.scene["truth"]
     assert cells(w)[0] == [0, 0, ABSENT, ABSENT, 0] and cells(w)[3] == [ABSENT] * 4 + [6]
+    assert w._legend() == "number and colour: the id · dotted: not there"
     w.check(frame=2, person=5)
 
 
 def test_detections_without_ids_have_no_lane_and_no_switch():
     w = Player(clip(), FOUND.replace(track=np.full(len(FOUND), -1)))
     assert w.scene["sides"][0]["who"] == [] and set(w.scene["sides"][0]["lane"][0]) == {-1}
+    assert w._legend() == "", "no lanes"
     w.check(frame=3)
     with_truth = Player(clip(), FOUND.replace(track=np.full(len(FOUND), -1)), TRUTH)
     assert with_truth.answer["tracks"] == {"switches so far": 0, "found": 2, "missed": 0}
     some = crowd([(0, 40, 3), (1, 40, -1), (2, 40, 3), (3, 40, -1), (4, 40, 5)])
+    assert with_truth._legend().startswith("grey: found · white: missed") and "switch" not in with_truth._legend()
     assert Player(clip(), some, TRUTH).switches() == [(4, 4, 3, 5)]
     assert cells(with_truth)[0] == [NO_ID] * 3 + [MISSED, NO_ID] and with_truth.switches() == []
 
@@ -120,7 +123,7 @@ def test_frames_that_nobody_labelled_are_neither_missed_nor_hidden():
     labelled = np.array([True, True, False, True, True])
     w = Player(clip(labelled=labelled), FOUND, TRUTH[TRUTH.frame != 2])
     assert cells(w) == [[0, 0, UNLABELLED, MISSED, 6], [1, MISSED, UNLABELLED, 1, 0]]
-    assert w.switches() == [(4, 4, 0, 6), (4, 7, 1, 0)]
+    assert w.switches() == [(4, 4, 0, 6), (4, 7, 1, 0)] and w._legend().endswith("palest grey: nobody looked")
 
 
 def test_a_person_without_a_joint_in_the_truth_is_hidden_and_not_missed():
@@ -174,6 +177,9 @@ def test_the_strip_shows_the_first_switch_in_frames_before_between_and_after():
     titles = [axis.get_title() for axis in figure.axes]
     assert titles[:3] == ["frame 0: person 4 has id 0", "frame 1: person 4 has id 0", "frame 2: person 4 has id 5"]
     assert titles[-1] == "3 switches: a black mark is one"
+    legend = "number and colour: the id · black mark: a switch · white: missed · dotted: hidden, not in the truth"
+    assert figure.subfigs[-1].get_supxlabel() == legend, "a reader without a page is told what the lanes say"
+    assert {text.get_text() for text in figure.axes[-1].texts} == {"0", "1", "5", "6"}, "ids stand there as numbers"
     plt.close(figure)
     gap = crowd([(0, 40, 0), (4, 40, 5)])
     assert telling(Player(clip(), gap, TRUTH)) == ([0, 2, 4], 4)

@@ -117,7 +117,7 @@ class Player(Live):
         """The pictures of the view's frame, and the lanes below."""
         sides = self._seen(view)
         heights = [self._size[1] / self._size[0] * 4.8, *self._lanes_height()]
-        figure = plt.figure(figsize=(5 * len(sides), sum(heights) + 0.65), layout="none")
+        figure = plt.figure(figsize=(5 * len(sides), sum(heights) + 0.7), layout="none")
         axes = figure.subplots(len(heights), len(sides), squeeze=False, height_ratios=heights)
         for (above, *below), side in zip(axes.T, sides, strict=True):
             self._picture(above, side, view)
@@ -125,8 +125,8 @@ class Player(Live):
             for axis in below:
                 self._lanes(axis, side, [view["frame"]], alone=view["person"])
         inch = 1 / figure.get_figheight()
-        figure.text(0.5, 0.06 * inch, self._legend(), ha="center", va="bottom", fontsize=6.5)
-        figure.subplots_adjust(0.07, 0.55 * inch, 0.99, 1 - 0.25 * inch, wspace=0.12, hspace=0.15)
+        figure.text(0.5, 0.03 * inch, self._legend(), ha="center", va="bottom", fontsize=6.5)
+        figure.subplots_adjust(0.07, 0.6 * inch, 0.99, 1 - 0.25 * inch, wspace=0.12, hspace=0.15)
         return figure
 
     def still(self) -> Figure:
