@@ -125,3 +125,12 @@ def test_a_view_that_makes_no_sense_is_a_sentence(view, sentence):
 def test_what_does_not_fit_is_said_in_a_sentence(make, sentence):
     with pytest.raises(WorkbookError, match=re.escape(sentence)):
         make()
+
+
+def test_every_cell_has_a_picture_of_its_own():
+    def show(row, column):
+        return np.full((4, 4, 3), int(50 * row + 3 * column), np.uint8), {}
+
+    w = PlanePicker(np.zeros((2, 2)), ("r", [0, 1]), ("c", [0, 1]), show, (0, 0))
+    assert [w.shown(r, c)[0][0, 0, 0] for r in (0, 1) for c in (0, 1)] == [0, 3, 50, 53]
+    assert w.scene["names"] == ["value"]

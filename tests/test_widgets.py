@@ -219,6 +219,24 @@ def test_a_form_that_is_too_large_leaves_its_pictures_only(monkeypatch):
     assert len(w.without_kernel()) < 30_000
 
 
+def test_a_script_that_would_load_something_is_refused(monkeypatch, tmp_path):
+    for name in ("base", "odd"):
+        (tmp_path / f"{name}.js").write_text("import { a } from './base.js'" if name == "odd" else "", encoding="utf-8")
+    monkeypatch.setattr(base, "SCRIPTS", tmp_path)
+    with pytest.raises(ValueError, match="odd.js: import .* is not of the form import"):
+        base.script.__wrapped__("odd")
+
+
+@pytest.mark.parametrize("name", sorted(p.stem for p in base.SCRIPTS.glob("*.js") if p.stem != "base"))
+def test_the_stored_form_of_a_script_exports_nothing_and_names_nothing_twice(name):
+    w = Kept("kept", {"sliders": []}, {"t": 1})
+    w.kind = name
+    text = w.without_kernel()
+    assert not re.search(r"^\s*(export|import)\b", text, re.M)
+    top = re.findall(r"^(?:async )?(?:function|const|let|class) (\w+)", text, re.M)
+    assert len(top) == len(set(top)) > 10, sorted(n for n in top if top.count(n) > 1)
+
+
 def test_what_json_cannot_say_is_none_and_what_nobody_can_say_is_refused():
     value = {"a": np.array([1.234, np.nan]), 2: (np.int64(3), np.float32(0.5), True, None, -np.inf), "s": "x"}
     assert base.plain(value) == {"a": [1.23, None], "2": [3, 0.5, True, None, None], "s": "x"}

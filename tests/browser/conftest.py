@@ -27,9 +27,10 @@ def installed() -> str | None:
 def browser():
     if installed() is None:
         pytest.skip("no browser: install Chromium to try the widgets in it")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as play:
+    if shutil.which(installed()) is None:
+        pytest.skip(f"POSE_WORKBOOK_BROWSER: {installed()} is not a program")
+    playwright = pytest.importorskip("playwright.sync_api", reason="no playwright: it drives the browser")
+    with playwright.sync_playwright() as play:
         browser = play.chromium.launch(executable_path=installed(), args=["--no-sandbox", "--disable-dev-shm-usage"])
         yield browser
         browser.close()

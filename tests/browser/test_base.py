@@ -58,6 +58,19 @@ def test_the_live_widget_hides_its_stored_forms(notebook):
     assert outputs.count() == 1 and "run the cell" not in outputs.first.inner_text()
 
 
+def test_two_views_of_one_widget_stay_together(open_notebook):
+    both = open_notebook([SLIDERS, "s", "s"])
+    views = both.page.locator(".workbook").locator("visible=true")
+    assert views.count() == 2
+    for k, key in ((0, "ArrowRight"), (1, "ArrowRight"), (0, "ArrowRight")):
+        views.nth(k).locator("input").first.press(key)
+        both.page.wait_for_timeout(400)
+    assert both.python("s.view['a']") == 6
+    assert [views.nth(k).locator("output").first.inner_text() for k in range(2)] == ["6", "6"]
+    both.page.wait_for_timeout(3200)
+    assert "No answer" not in both.page.locator(".jp-NotebookPanel").inner_text()
+
+
 KEPT = """
 class Kept(Sliders):
     stored = True

@@ -149,7 +149,10 @@ def script(name: str) -> str:
     if not name:
         return shared
     own = (SCRIPTS / f"{name}.js").read_text(encoding="utf-8")
-    return shared + re.sub(r'^import [^;]*? from "\./base\.js";\n', "", own, flags=re.M)
+    joined = shared + re.sub(r'^import [^;]*? from "\./base\.js";\n', "", own, flags=re.M)
+    if left := re.search(r"^\s*import\b.*", joined, re.M):
+        raise ValueError(f'{name}.js: {left.group().strip()} is not of the form import {{ … }} from "./base.js";')
+    return joined
 
 
 @functools.cache

@@ -54,6 +54,7 @@ class PlanePicker(Live):
         self._show, self._shown = show, {}  # type: ignore[var-annotated]
         scene = {
             "values": self._values,
+            "names": list(self._values),
             "rows": [self._rows[0], self._rows[1]],
             "columns": [self._columns[0], self._columns[1]],
             "marks": self._marks,

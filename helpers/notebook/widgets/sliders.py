@@ -9,7 +9,7 @@ from helpers import WorkbookError
 from helpers.notebook.widgets.base import Live, address, pixels, side_by_side
 
 #: Pictures that a widget keeps, so that a slider moved back and forth is drawn once.
-KEPT = 200
+KEPT = 50
 
 
 class Sliders(Live):

@@ -55,6 +55,8 @@ export function stage(model, el, { label, draw, keys = {}, asks = true, help = "
   const late = "No answer from the kernel yet. It is busy, or gone: then run the cell again.";
   const answered = () => { clearTimeout(waiting); waiting = null; if ([silent, late].includes(line.textContent)) note(""); };
 
+  const wait = () => { waiting = setTimeout(() => { waiting = null; note(late); }, 3000); };
+
   function send() {
     if (model.kernel === false) return asks && note(silent);
     asked = Math.max(asked, model.get("asked") || 0) + 1;  // another view of the same widget may have asked too
@@ -66,7 +68,7 @@ export function stage(model, el, { label, draw, keys = {}, asks = true, help = "
     } catch (error) {
       return note(late);
     }
-    if (asks && waiting === null) waiting = setTimeout(() => { waiting = null; note(late); }, 3000);
+    if (asks && waiting === null) wait();
   }
   function change(patch, ask = true) {
     view = { ...view, ...patch };
@@ -77,7 +79,8 @@ export function stage(model, el, { label, draw, keys = {}, asks = true, help = "
     const number = model.get("answered"), begun = sent.get(number);
     if (begun !== undefined) kept(times.trip, performance.now() - begun);
     for (const key of [...sent.keys()]) if (key <= number) sent.delete(key);
-    if (number >= asked) answered();
+    answered();
+    if (number < asked) wait();
     root.dataset.answered = String(number);
     redraw();
   };
@@ -94,7 +97,8 @@ export function stage(model, el, { label, draw, keys = {}, asks = true, help = "
     const pressing = event.target.tagName === "BUTTON" && [" ", "Enter"].includes(event.key);
     const action = event.ctrlKey || event.metaKey || event.altKey || typing || pressing ? null : keys[event.key];
     event.stopPropagation();  // the page's own shortcuts stay away from a widget that is in use
-    if (action) { event.preventDefault(); action(event); }
+    if (action) action(event);
+    if (action || (!typing && !pressing && [" ", "Home", "End"].includes(event.key))) event.preventDefault();
   });
   const sizes = new ResizeObserver(redraw);
   sizes.observe(root);
@@ -125,16 +129,19 @@ export function colours(root) {
 }
 
 /**
- * A canvas as wide as its place (at most `most` CSS pixels) and `ratio` times as high, sharp on every screen.
- * begin() clears it and returns {context, width, height} in CSS pixels; at(event) is the pointer in them.
+ * A canvas as wide as its place (at most `most` CSS pixels) and `ratio` times as high, sharp on every screen. What is
+ * narrower than LEAST is drawn that wide and shrunk. begin() clears it and returns {context, width, height} in the
+ * pixels that are drawn in; at(event) is the pointer in them.
  */
+const LEAST = 260;
+
 export function canvas(parent, { ratio, label, most = 960, cursor = "default" }) {
   const node = element("canvas", { role: "img", "aria-label": label, class: "workbook-canvas" });
   node.style.maxWidth = `${most}px`;
   node.style.cursor = cursor;
   parent.append(node);
   function begin() {
-    const width = Math.max(40, Math.min(most, node.clientWidth || parent.clientWidth || most));
+    const width = Math.max(LEAST, Math.min(most, node.clientWidth || parent.clientWidth || most));
     const height = Math.max(8, width * (typeof ratio === "function" ? ratio(width) : ratio)), dense = globalThis.devicePixelRatio || 1;
     if (node.width !== Math.round(width * dense) || node.height !== Math.round(height * dense)) {
       node.width = Math.round(width * dense);
@@ -149,7 +156,8 @@ export function canvas(parent, { ratio, label, most = 960, cursor = "default" })
   }
   const at = event => {
     const box = node.getBoundingClientRect();
-    return [event.clientX - box.left, event.clientY - box.top];
+    const shrunk = Math.max(1, LEAST / (box.width || LEAST));
+    return [(event.clientX - box.left) * shrunk, (event.clientY - box.top) * shrunk];
   };
   return { node, begin, at };
 }

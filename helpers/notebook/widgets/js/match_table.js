@@ -215,7 +215,7 @@ export function render({ model, el }) {
     context.drawImage(small, p.box.x, p.box.y, m * p.cw, n * p.ch);
   }
   function axes(context, data, stand, p, ink, text) {
-    const n = data.costs[0].length, m = data.people[1].poses.length, every = (size, room) => Math.ceil(room / size);
+    const n = data.costs[0].length, m = data.people[1].poses.length, every = (size, room) => Math.max(1, Math.ceil(room / size));
     context.fillStyle = ink.ink;
     const price = (x, risen, px, py) => {
       context.fillStyle = risen ? scene.colours.greedy : ink.faint;

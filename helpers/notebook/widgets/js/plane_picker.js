@@ -18,7 +18,7 @@ function said(name, x) {
 }
 
 export function render({ model, el }) {
-  const scene = model.get("scene"), live = model.kernel !== false, names = Object.keys(scene.values);
+  const scene = model.get("scene"), live = model.kernel !== false, names = scene.names;
   const [row_name, rows] = scene.rows, [column_name, columns] = scene.columns;
   let hover = null;
 
@@ -75,10 +75,10 @@ export function render({ model, el }) {
     const { box } = p;
     context.fillStyle = ink.ink;
     context.textAlign = "center";
-    for (let c = 0; c < columns.length; c += Math.ceil(36 / p.cw)) context.fillText(figures(columns[c]), box.x + (c + 0.5) * p.cw, box.y + box.h + 15);
+    for (let c = 0; c < columns.length; c += Math.max(1, Math.ceil(36 / p.cw))) context.fillText(figures(columns[c]), box.x + (c + 0.5) * p.cw, box.y + box.h + 15);
     context.fillText(column_name, box.x + box.w / 2, box.y + box.h + 34);
     context.textAlign = "right";
-    for (let r = 0; r < rows.length; r += Math.ceil(18 / p.ch)) context.fillText(figures(rows[r]), box.x - 5, box.y + box.h - (r + 0.5) * p.ch + 4);
+    for (let r = 0; r < rows.length; r += Math.max(1, Math.ceil(18 / p.ch))) context.fillText(figures(rows[r]), box.x - 5, box.y + box.h - (r + 0.5) * p.ch + 4);
     context.textAlign = "center";
     context.save();
     context.translate(13, box.y + box.h / 2);

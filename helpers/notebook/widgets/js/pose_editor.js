@@ -86,6 +86,7 @@ export function render({ model, el }) {
     const [, points, on] = k < 0 ? ["", start.xy[pose], start.present[pose]] : choices[k];
     const chosen = { xy: replaced(xy, pose, points), present: replaced(present, pose, on) };
     frame.change({ ...chosen, choice: replaced(choice, pose, k) });
+    say();
   }
   const step = by => {
     const { pose, choice } = frame.view(), many = choices.length + 1;
@@ -110,7 +111,9 @@ export function render({ model, el }) {
     }
     return words.join(", ");
   }
+  let following = false;  // the line speaks of the chosen joint, and again when Python has answered
   function say(text) {
+    following = !text;
     const view = frame.view();
     if (model.kernel !== false || text) frame.note(text || `${names[view.pose]}: ${told(view, view.pose, view.joint)}`);
   }
@@ -341,6 +344,7 @@ export function render({ model, el }) {
       one.setAttribute("aria-pressed", String(view.present[view.pose][j]));
       one.style.opacity = view.present[view.pose][j] ? 1 : 0.5;
     });
+    if (following) say();
     const answer = model.get("answer"), rows = { ...answer.numbers };
     for (const [name, values] of Object.entries(answer.joints || {})) {
       const known = values.filter(v => v !== null);
