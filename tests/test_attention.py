@@ -55,8 +55,10 @@ def test_measures_in_numbers():
     moved = attention.value_zeroed(lambda layer, zeroed: [outputs[tuple(z)] for z in zeroed.astype(int)], 1, [1, 1])
     np.testing.assert_allclose(moved[0], [[2, 1 - np.sqrt(0.5)], [0, 0]], atol=1e-12)
     np.testing.assert_allclose(
-        attention.removal_effect(lambda left: left @ [0.5, -0.2, 9] + 0.1, [True, True, False]), [-0.5, 0.2, 0]
+        attention.removal_effect(lambda left: left @ [0.5, -0.2, 9] + 0.1, [True, True, False], None), [-0.5, 0.2, 0]
     )
+    read = attention.removal_effect(lambda left: left @ [0.5, -0.2, 9] + 0.1, [True, True, False], 0)
+    np.testing.assert_allclose(read, [np.nan, 0.2, 0])
 
 
 def oracle(encoder, tokens, present):
@@ -196,25 +198,48 @@ def test_pose_attention_gives_what_the_view_asks_and_every_part_moves_it():
     present[0, 3] = present[1, 7] = False
     xy = rng.uniform(0, 100, (2, 15, 2))
     xy[0, 3] = np.nan
-    attend = attention.pose_attention(attention.seeded())
-    shown, known = attend(xy, present), present.ravel()
-    assert shown["weights"].shape == (2, 2, 30, 30) and shown["value_zeroed"].shape == (2, 30, 30)
+    attend = attention.pose_attention(attention.seeded(), xy, present)
+    shown, known = attend(xy, present), np.append(True, present.ravel())
+    assert shown["weights"].shape == (2, 2, 31, 31) and shown["value_zeroed"].shape == (2, 31, 31)
+    assert len(attention.token_names(2)) == 31 and attention.token_names(2)[:2] == ["[CLS]", (0, 0)]
     assert (shown["weights"][..., ~known] == 0).all() and (shown["value_zeroed"][..., ~known] == 0).all()
     np.testing.assert_allclose(shown["rollout"], attention.rollout(shown["weights"], known))
-    assert (shown["effect"] != 0).sum() == 28 and (shown["effect"][~known] == 0).all()
-    fewer = known.copy()
-    fewer[20] = False
-    without = attend(xy, fewer.reshape(2, 15))["probability"]
-    assert shown["effect"][20] == pytest.approx(without - shown["probability"]) and 0 < without < 1
+    assert np.isnan(shown["effect"][0]) and (np.delete(shown["effect"], 0) != 0).sum() == 28
+    assert (shown["effect"][~known] == 0).all()
+    for i in np.flatnonzero(known)[1:]:
+        fewer = known.copy()
+        fewer[i] = False
+        without = attend(xy, fewer[1:].reshape(2, 15))["probability"]
+        assert shown["effect"][i] == pytest.approx(without - shown["probability"]) and 0 < without < 1
     moved = xy.copy()
     moved[1, 4] += 5
     assert np.abs(attend(moved, present)["weights"] - shown["weights"]).max() > 1e-4
     assert np.abs(attend(xy[::-1], present[::-1])["weights"] - shown["weights"]).max() > 1e-2
-    twice = attention.pose_tokens(np.stack([moved[1]] * 2), present[[1, 1]], 16)
-    assert np.abs(twice[:15] - twice[15:]).max() > 0.1, "the same pose twice is two poses"
-    tokens = attention.pose_tokens(xy + 30, present, 16)
-    np.testing.assert_allclose(tokens, attention.pose_tokens(xy, present, 16), atol=1e-9)
-    assert np.isfinite(tokens).all() and attention.pose_tokens(xy, np.zeros((2, 15)), 16).shape == (30, 16)
+    extent = attention.pose_extent(xy, present)
+    twice = attention.pose_tokens(np.stack([moved[1]] * 2), present[[1, 1]], extent, 16)
+    assert np.abs(twice[1:16] - twice[16:]).max() > 0.1, "the same pose twice is two poses"
+    tokens = attention.pose_tokens(xy + 30, present, attention.pose_extent(xy + 30, present), 16)
+    np.testing.assert_allclose(tokens, attention.pose_tokens(xy, present, extent, 16), atol=1e-9)
+    nobody = np.zeros((2, 15), bool)
+    assert np.isfinite(tokens).all()
+    assert attention.pose_tokens(xy, nobody, attention.pose_extent(xy, nobody), 16).shape == (31, 16)
+
+
+def test_a_hidden_joint_leaves_the_other_tokens_and_an_absent_first_joint_the_probability():
+    xy, present = np.random.default_rng(1).uniform(0, 100, (2, 15, 2)), np.ones((2, 15), bool)
+    extent, usual = attention.pose_extent(xy, present), np.arange(31)
+    tokens = attention.pose_tokens(xy, present, extent, 16)
+    for w, j in (np.argwhere(xy == edge)[0, :2] for edge in (*xy.min((0, 1)), *xy.max((0, 1)))):
+        hidden = present.copy()
+        hidden[w, j] = False
+        others = usual != 1 + 15 * w + j
+        np.testing.assert_array_equal(attention.pose_tokens(xy, hidden, extent, 16)[others], tokens[others])
+    present[0, 0] = False
+    encoder = attention.seeded()
+    attend, left = attention.pose_attention(encoder, xy, present), np.append(True, present.ravel())
+    tokens = attention.pose_tokens(xy, present, attention.pose_extent(xy, present), 16)
+    alone = encoder(tokens[left], np.ones(30, bool)).probability[1]
+    assert attend(np.where(present[..., None], xy, 7e3), present)["probability"] == pytest.approx(alone)
 
 
 @given(seed=st.integers(0, 10**6), n=st.integers(3, 8))
@@ -267,6 +292,7 @@ def with_value(at, value):
         (lambda: noisy()(np.zeros((3, 8)), np.ones(2)), "got (3, 8) and (2,)."),
         (lambda: noisy()(np.zeros((0, 8)), np.ones(0)), "got (0, 8) and (0,)."),
         (lambda: noisy()(np.diag([1, np.nan, 1, 1, 1, 1, 1, 1]), np.ones(8)), "encoder: token 1 is not finite."),
+        (lambda: attention.removal_effect(len, [0, 1], 0), "token 0, from which the answer is read, is absent."),
         (lambda: attention.seeded(8, 2, 3), "encoder: 2 layers with 3 heads of width 8 cannot be"),
         (lambda: attention.seeded(8, 0, 2), "encoder: 0 layers with 2 heads of width 8 cannot be"),
         (lambda: attention.edge_shares([(0, 3)], [1], 3), "edges: expected (1, 2) of 0 … 2 for their"),

@@ -26,10 +26,12 @@ def window(size=2, seed=0):
     return 100 * xy, np.ones((size, 15), bool)
 
 
-ENCODER = attention.pose_attention(attention.seeded())
+ENCODER = attention.pose_attention(attention.seeded(), *window())
 
 
 def view(size=2, attend=ENCODER, **more):
+    if attend is ENCODER:
+        more = {"tokens": attention.token_names(size)} | more
     return AttentionView(*window(size), attend, **more)
 
 
@@ -40,6 +42,10 @@ def constant(weights, **more):
 
 def even(n=30, layers=1, heads=1):
     return np.full((layers, heads, n, n), 1 / n)
+
+
+def unwrapped(figure):
+    return " ".join(figure.get_suptitle().split())
 
 
 def unpacked(packed):
@@ -59,9 +65,10 @@ def test_what_is_sent_is_what_attend_returned():
     for layer in range(2):  # each to four digits of its largest, however small that is
         most = said["value_zeroed"][layer].max()
         np.testing.assert_allclose(sent["zeroed"][layer], said["value_zeroed"][layer], atol=5.1e-5 * most)
-    np.testing.assert_allclose(w.answer["effect"], said["effect"], atol=5.1e-5)
+    np.testing.assert_allclose(w.answer["effect"][1:], said["effect"][1:], atol=5.1e-5)
     assert w.answer["numbers"] == {"probability": round(said["probability"], 4)} and w.answer["astray"] == 0
-    assert w.scene["names"][16] == "right knee (t+1)" and w.scene["tokens"][16] == [1, 1]
+    assert w.scene["names"][17] == "right knee (t+1)" and w.scene["tokens"][17] == [1, 1]
+    assert w.scene["names"][0] == "[CLS]" and w.answer["effect"][0] is None and None not in w.answer["effect"][1:]
 
 
 def test_a_matrix_is_that_of_mode_layer_and_head_and_its_lines_in_words_are_its_strongest():
@@ -71,8 +78,8 @@ def test_a_matrix_is_that_of_mode_layer_and_head_and_its_lines_in_words_are_its_
     np.testing.assert_allclose(w.matrix(), said["weights"][1, 1], atol=1e-4)
     w.move(mode="zeroed")
     np.testing.assert_allclose(w.matrix(), said["value_zeroed"][1], atol=1e-4)
-    w.move(mode="raw", token=HIP, lines=3)
-    row = np.where(np.arange(30) == HIP, 0, said["weights"][1, 1, HIP])
+    w.move(mode="raw", token=1 + HIP, lines=3)
+    row = np.where(np.arange(31) == 1 + HIP, 0, said["weights"][1, 1, 1 + HIP])
     assert [line.split(" → ")[1].split(":")[0] for line in w.partners()] == [
         w.scene["names"][j] for j in np.argsort(-row)[:3]
     ]
@@ -112,15 +119,15 @@ def test_moved_hidden_and_exchanged_poses_are_what_attend_sees():
 
 def test_hiding_a_joint_moves_the_reference_encoder_as_removing_it_said():
     w = view()
-    start, effect = w.answer["numbers"]["probability"], w.answer["effect"][15 + WRIST]
+    start, effect = w.answer["numbers"]["probability"], w.answer["effect"][16 + WRIST]
     w.move(hidden=[[1, WRIST]])
     assert w.answer["numbers"]["probability"] == pytest.approx(start + effect, abs=2e-4)
-    assert w.answer["known"][15 + WRIST] == 0 and sum(w.answer["known"]) == 29
-    assert (unpacked(w.answer["matrices"]["raw"])[..., 15 + WRIST] == 0).all()
+    assert w.answer["known"][16 + WRIST] == 0 and sum(w.answer["known"]) == 30
+    assert (unpacked(w.answer["matrices"]["raw"])[..., 16 + WRIST] == 0).all()
 
 
 def test_agreement_is_the_rank_correlation_by_layer_and_head_the_mean_last():
-    said, known = ENCODER(*window()), np.ones(30, bool)
+    said, known = ENCODER(*window()), np.ones(31, bool)
     found = view().answer["agreement"]
     for layer in range(2):
         heads = [*said["weights"][layer], said["weights"][layer].mean(0)]
@@ -128,7 +135,7 @@ def test_agreement_is_the_rank_correlation_by_layer_and_head_the_mean_last():
             rho = attention.agreement(matrix, said["value_zeroed"][layer], known)
             assert found["zeroed"][layer][h] == pytest.approx(rho, abs=1e-4)
             received = matrix.sum(0) - np.diag(matrix)
-            rho = attention.rank_correlation(received, np.abs(said["effect"]))
+            rho = attention.rank_correlation(received[1:], np.abs(said["effect"][1:]))
             assert found["effect"][layer][h] == pytest.approx(rho, abs=1e-4)
     plain = view(attend=constant(even()))
     assert plain.answer["agreement"] == {} and plain.answer["effect"] is None
@@ -143,7 +150,12 @@ def test_attention_to_absent_tokens_is_reported():
     w = AttentionView(xy, present, constant(weights))
     assert w.answer["astray"] == pytest.approx(1 / 30, abs=1e-4)
     weights[0, 0, 3] = 1 / 30  # what an absent token attends to is nobody's concern
-    assert AttentionView(xy, present, constant(weights[:1])).answer["astray"] == 0
+    sound = AttentionView(xy, present, constant(weights[:1]))
+    assert sound.answer["astray"] == 0
+    warning = "Up to 0.033 of a row goes to absent tokens: the mask is not in every layer."
+    assert warning in unwrapped(w.still()) and warning in unwrapped(w.draw(w.view))
+    assert "absent" not in unwrapped(sound.still()) + unwrapped(sound.draw(w.view))
+    plt.close("all")
 
 
 # --- pictures -------------------------------------------------------------------------------------------------
@@ -154,7 +166,7 @@ def test_every_part_of_a_view_moves_the_picture(capsys):
     w.check(
         mode="rollout", layer=1, head=1, token=20, lines=3, choice=1, moved=[[1, HIP, 30.0, 60.0]], hidden=[[0, WRIST]]
     )
-    w.move(token=20)
+    w.move(token=21)
     w.check(direction="to")
     shown = w.picture()
     w.move(mode="zeroed")
@@ -169,7 +181,9 @@ def test_a_picture_marks_the_picked_token_the_absent_ones_and_the_effect():
     assert [line.get_markersize() for line in picked.lines].count(13) == 1
     assert [line.get_markersize() for line in poses.lines].count(13) == 0
     hidden = w.draw(w.view | {"hidden": [[0, WRIST]]}).axes[1]
-    assert len(hidden.patches) == len(matrix.patches) + 2 and len(matrix.patches) == 30
+    assert len(hidden.patches) == len(matrix.patches) + 2 and len(matrix.patches) == 31
+    bars = [bar.get_height() for bar in matrix.patches]
+    assert bars[0] == 0 and all(bars[1:]), "no bar for the token that is read"
     without = view(attend=constant(even())).draw(w.view).axes[1]
     assert len(without.patches) == 0 and matrix.get_ylim()[0] > without.get_ylim()[0] == 29.5
     plt.close("all")
@@ -179,7 +193,19 @@ def test_the_strip_has_a_column_for_each_mode_and_says_what_attention_is_not():
     strip = view().still()
     titles = [axis.get_title() for axis in strip.axes if axis.get_title()]
     assert titles == ["raw attention, layer 1, mean of heads", "rollout", "values zeroed, layer 1"]
-    assert strip.get_suptitle().startswith("attention is not explanation: its rank correlation with what zeroed")
+    w = view()
+    zeroed, effect = (w.answer["agreement"][name][0][-1] for name in ("zeroed", "effect"))
+    # 1.96 / √29 = 0.364 for the thirty tokens but the one that is read
+    assert unwrapped(strip) == (
+        "Attention alone does not say what matters. Rank agreement (raw attention, layer 1, mean of heads) with what "
+        f"zeroed values do to this layer's outputs: {zeroed:.2f}; with what removing a token does to the probability: "
+        f"{effect:.2f} (30 tokens; below 0.36 is chance)."
+    )
+    w.move(hidden=[[0, j] for j in range(13)])
+    assert "(17 tokens; below 0.49 is chance)" in unwrapped(w.still())
+    assert unwrapped(view(attend=constant(even())).still()) == "Attention alone does not say what matters."
+    width = strip.canvas.get_renderer().width
+    assert strip._suptitle.get_window_extent().width < width
     two = view(attend=constant(even())).still()
     assert [axis.get_title() for axis in two.axes if axis.get_title()] == ["raw attention, layer 1", "rollout"]
     plt.close("all")
@@ -188,9 +214,9 @@ def test_the_strip_has_a_column_for_each_mode_and_says_what_attention_is_not():
 @pytest.mark.parametrize("size", [1, 2, 3, 6])
 def test_windows_of_any_size(size):
     w = view(size)
-    assert len(w.scene["tokens"]) == 15 * size and np.isfinite(base.pixels(w.draw(w.view))).all()
+    assert len(w.scene["tokens"]) == 15 * size + 1 and np.isfinite(base.pixels(w.draw(w.view))).all()
     assert w.scene["labels"][-1] == ("t" if size == 1 else f"t+{size - 1}")
-    assert w.scene["names"][3] == ("left hip" if size == 1 else "left hip (t)")
+    assert w.scene["names"][4] == ("left hip" if size == 1 else "left hip (t)")
     assert len(w.still().axes) and base.png(w.still())
 
 
@@ -220,8 +246,8 @@ def test_absent_joints_and_an_absent_pose_are_drawn_without_them():
     xy, present = window()
     present[1] = False
     xy[0, 4] = np.nan
-    w = AttentionView(xy, present, ENCODER)
-    assert sum(w.answer["known"]) == 14 and w.scene["windows"][0][1][1] == [None] * 30
+    w = AttentionView(xy, present, ENCODER, attention.token_names(2))
+    assert sum(w.answer["known"]) == 15 and w.scene["windows"][0][1][1] == [None] * 30
     assert w.picture() and w.still()
     plt.close("all")
 
@@ -238,12 +264,14 @@ def test_thirty_one_tokens_in_four_layers_of_four_heads_are_small():
 
 # --- what goes wrong ------------------------------------------------------------------------------------------
 
-GOOD = window()
+GOOD, TOKENS = window(), attention.token_names(2)
 NAN = np.where(np.arange(30) == 4, np.nan, even())
 
 
 def poses_with(xy=None, present=None):
-    return lambda: AttentionView(GOOD[0] if xy is None else xy, GOOD[1] if present is None else present, ENCODER)
+    return lambda: AttentionView(
+        GOOD[0] if xy is None else xy, GOOD[1] if present is None else present, ENCODER, TOKENS
+    )
 
 
 def saying(**said):
@@ -276,7 +304,7 @@ def saying(**said):
         (saying(value_zeroed=-np.eye(30)), "value_zeroed: holds NaN, infinity or a number below 0."),
         (saying(value_zeroed=NAN[0]), "value_zeroed: holds NaN"),
         (saying(effect=np.zeros(15)), "attention view, effect: expected (30,), got (15,)."),
-        (saying(effect=np.full(30, np.inf)), "effect: holds NaN, infinity"),
+        (saying(effect=np.full(30, np.inf)), "view, effect: holds infinity."),
         (saying(probability=np.nan), "attention view: probability is no finite number."),
         (saying(probability={"match": [0.5, 0.5]}), "attention view: match is no finite number."),
     ],
@@ -297,7 +325,7 @@ def test_what_cannot_be_shown_is_said_in_a_sentence(make, message):
         ({"mode": "gradient"}, "mode 'gradient' is not one of raw, rollout, zeroed."),
         ({"mode": ["raw"]}, "mode ['raw'] is not one of"),
         ({"direction": "across"}, "direction 'across' is not one of from, to."),
-        ({"token": 30}, "token 30 is not one of -1 … 29."),
+        ({"token": 31}, "token 31 is not one of -1 … 30."),
         ({"token": 1.5}, "token 1.5 is not one of"),
         ({"token": np.nan}, "token nan is not one of"),
         ({"partner": -2}, "partner -2 is not one of"),

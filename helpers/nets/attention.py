@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from helpers import WorkbookError
+from helpers.skeleton import N_JOINTS
 
 #: How far from 1 the sum of a row may be: half precision's sums of sixty weights are within.
 ROW_TOLERANCE = 2e-3
@@ -162,10 +163,26 @@ def seeded(width: int = 16, layers: int = 2, heads: int = 2, hidden: int = 32, s
     return Encoder(tuple(layer() for _ in range(layers)), heads, drawn(2, width), np.zeros(2))
 
 
-def pose_tokens(xy: ArrayLike, present: ArrayLike, width: int, seed: int = 0) -> np.ndarray:
-    """Poses (W, J, 2) px with present (W, J) as tokens (W·J, width): sums of three parts, as KeyTrack's (KT §3.2).
+def pose_extent(xy: ArrayLike, present: ArrayLike) -> tuple[np.ndarray, float]:
+    """Where poses (W, J, 2) px with present (W, J) begin, (2,) px, and their larger side, ≥ 1 px."""
+    known = np.asarray(xy, float)[np.asarray(present, bool)]
+    if not len(known):
+        return np.zeros(2), 1.0
+    return known.min(0), max(float(np.ptp(known, axis=0).max()), 1.0)
 
-    Where a joint is (in the poses' common extent; seeded waves instead of a learned table), which joint, which pose.
+
+def token_names(poses: int, joints: int = N_JOINTS) -> list[str | tuple[int, int]]:
+    """What the tokens of `pose_tokens` are, for the attention view: "[CLS]", then (pose, joint)."""
+    return ["[CLS]", *((w, j) for w in range(poses) for j in range(joints))]
+
+
+def pose_tokens(
+    xy: ArrayLike, present: ArrayLike, extent: tuple[np.ndarray, float], width: int, seed: int = 0
+) -> np.ndarray:
+    """Poses (W, J, 2) px with present (W, J) as tokens (1 + W·J, width), a class token first, as KeyTrack's (KT §3.2).
+
+    A joint's token is the sum of where it is in the extent (`pose_extent`; seeded waves instead of a learned table),
+    which joint it is and of which pose.
     """
     xy, present = np.asarray(xy, float), np.asarray(present, bool)
     rng = np.random.default_rng(seed)
@@ -175,21 +192,25 @@ def pose_tokens(xy: ArrayLike, present: ArrayLike, width: int, seed: int = 0) ->
         rng.normal(size=(joints, width)),
         rng.normal(size=(poses, width)),
     )
-    known = xy[present]
-    low = known.min(0) if len(known) else np.zeros(2)
-    size = max(float(np.ptp(known, axis=0).max()), 1.0) if len(known) else 1.0
+    low, size = extent
     place = np.sin(np.where(present[..., None], xy - low, 0.0) / size @ waves)
-    return (place + kinds + segments[:, None]).reshape(-1, width)
+    return np.concatenate([rng.normal(size=(1, width)), (place + kinds + segments[:, None]).reshape(-1, width)])
 
 
-def pose_attention(encoder: Encoder, seed: int = 0) -> Callable[[np.ndarray, np.ndarray], dict]:
+def pose_attention(
+    encoder: Encoder, xy: ArrayLike, present: ArrayLike, seed: int = 0
+) -> Callable[[np.ndarray, np.ndarray], dict]:
     """What the attention view asks: (xy (W, 15, 2), present (W, 15)) → weights, rollout, zeroed values, effect.
 
-    The form in which a model is shown; a trained one gives the same names (see `AttentionView`).
+    xy (W, 15, 2) px, present (W, 15): the poses as given at first. Their extent stays, so that a joint that is hidden
+    or moved leaves the other tokens as they are. Tokens are `token_names`; the probability is read from the first,
+    which is always there. The form in which a model is shown; a trained one gives the same names (see `AttentionView`).
     """
+    extent = pose_extent(xy, present)
 
     def attend(xy: np.ndarray, present: np.ndarray) -> dict:
-        tokens, known = pose_tokens(xy, present, encoder.width, seed), np.asarray(present, bool).ravel()
+        tokens = pose_tokens(xy, present, extent, encoder.width, seed)
+        known = np.append(True, np.asarray(present, bool).ravel())
         done = encoder(tokens, known)
 
         def outputs(layer: int, zeroed: np.ndarray) -> np.ndarray:
@@ -199,7 +220,7 @@ def pose_attention(encoder: Encoder, seed: int = 0) -> Callable[[np.ndarray, np.
             "weights": done.weights,
             "rollout": rollout(done.weights, known),
             "value_zeroed": value_zeroed(outputs, len(encoder.layers), known),
-            "effect": removal_effect(lambda left: encoder(tokens, left).probability[:, 1], known),
+            "effect": removal_effect(lambda left: encoder(tokens, left).probability[:, 1], known, 0),
             "probability": float(done.probability[1]),
         }
 
@@ -277,16 +298,22 @@ def _unit(rows: ArrayLike) -> np.ndarray:
     return np.divide(rows, length, out=np.zeros_like(rows), where=length > 0)
 
 
-def removal_effect(probability: Callable[[np.ndarray], ArrayLike], present: ArrayLike) -> np.ndarray:
+def removal_effect(probability: Callable[[np.ndarray], ArrayLike], present: ArrayLike, read: int | None) -> np.ndarray:
     """Change of a probability when a token is removed: (T,), 0 for an absent token.
 
-    probability(present (N, T)) → (N,): the model's answers when only these tokens are there.
+    probability(present (N, T)) → (N,): the model's answers when only these tokens are there. read: the token whose
+    output the answer is read from, None where it is read from all. For that one the effect is not defined and NaN:
+    masked it would still speak through its residual. Raises WorkbookError where it is absent.
     """
     known = np.asarray(present, bool)
-    left = known & ~np.eye(len(known), dtype=bool)[known]
+    removed, out = known.copy(), np.zeros(len(known))
+    if read is not None:
+        if not known[read]:
+            raise WorkbookError(f"removal effect: token {read}, from which the answer is read, is absent.")
+        removed[read], out[read] = False, np.nan
+    left = known & ~np.eye(len(known), dtype=bool)[removed]
     usual, *without = np.asarray(probability(np.concatenate([known[None], left])), float)
-    out = np.zeros(len(known))
-    out[known] = np.array(without) - usual
+    out[removed] = np.array(without) - usual
     return out
 
 

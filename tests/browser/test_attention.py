@@ -17,24 +17,19 @@ def window(i, j):
     return np.stack([now.xy[i], later.xy[j]]), np.stack([now.present[i], later.present[j]])
 """
 WIDGET = """
-attend = attention.pose_attention(attention.seeded())
-w = AttentionView(*window(2, 2), attend, others={"another person": window(2, 5)}, title="Attention, reference encoder")
+attend = attention.pose_attention(attention.seeded(), *window(2, 2))
+w = AttentionView(*window(2, 2), attend, attention.token_names(2), {"another person": window(2, 5)},
+                  title="Attention, reference encoder")
 w.check(mode="rollout", layer=1, head=0, token=20, choice=1)
 w
 """
-# Layers and heads as many as KeyTrack's, and [CLS] before them.
+# Layers and heads as many as KeyTrack's.
 LARGE = """
-large = attention.pose_attention(attention.seeded(32, 4, 4, 32))
-def with_cls(xy, present):
-    said, known = large(xy, present), np.concatenate([[True], present.ravel()])
-    weights = np.zeros((4, 4, 31, 31))
-    weights[..., 1:, 1:] = said["weights"]
-    weights[..., 0, known] = 1 / known.sum()
-    zeroed = np.pad(said["value_zeroed"], ((0, 0), (1, 0), (1, 0)))
-    return {"weights": weights, "value_zeroed": zeroed, "effect": np.append(0, said["effect"]),
-            "probability": {"match": said["probability"], "no match": 1 - said["probability"]}}
-tokens = ["[CLS]", *((p, j) for p in range(2) for j in range(15))]
-big = AttentionView(*window(2, 2), with_cls, tokens=tokens, title="Attention with a class token")
+large = attention.pose_attention(attention.seeded(32, 4, 4, 32), *window(2, 2))
+def two_numbers(xy, present):
+    said = large(xy, present)
+    return said | {"probability": {"match": said["probability"], "no match": 1 - said["probability"]}}
+big = AttentionView(*window(2, 2), two_numbers, attention.token_names(2), title="Attention with a class token")
 big
 """
 CELLS = [IMPORTS, POSES, WIDGET, LARGE]
@@ -105,7 +100,7 @@ def test_the_words_are_pythons_numbers_in_every_mode_layer_and_head(notebook, wi
 
 def test_a_joint_that_is_pointed_at_shows_its_row_and_a_click_keeps_it(notebook, widget):
     mouse, before = notebook.page.mouse, notebook.pixels(widget)
-    mouse.move(*place(widget, 18))
+    mouse.move(*place(widget, 19))
     notebook.page.wait_for_timeout(100)
     lines, read = heard(widget)
     assert lines and all(line.startswith("left hip (t+1) →") for line in lines) and "row sum 1.00" in read
@@ -113,10 +108,10 @@ def test_a_joint_that_is_pointed_at_shows_its_row_and_a_click_keeps_it(notebook,
     mouse.move(5, 5)
     notebook.page.wait_for_timeout(100)
     assert not heard(widget)[1].startswith("left hip")
-    mouse.click(*place(widget, 18))
+    mouse.click(*place(widget, 19))
     mouse.move(5, 5)
     state = settled(notebook)
-    assert state["view"]["token"] == 18 and heard(widget)[1].startswith("left hip (t+1)")
+    assert state["view"]["token"] == 19 and heard(widget)[1].startswith("left hip (t+1)")
     widget.get_by_role("radio", name="direction: attended by").click()
     settled(notebook)
     assert all("→ left hip (t+1)" in line for line in heard(widget)[0])
@@ -126,10 +121,10 @@ def test_a_cell_of_the_matrix_is_read_out(notebook, widget):
     grid = widget.locator("canvas").nth(1)
     grid.scroll_into_view_if_needed()
     box = grid.bounding_box()
-    size = (box["width"] - 50) / 30
-    notebook.page.mouse.move(box["x"] + 44 + 2.5 * size, box["y"] + 44 + 20.5 * size)
+    size = (box["width"] - 50) / 31
+    notebook.page.mouse.move(box["x"] + 44 + 3.5 * size, box["y"] + 44 + 21.5 * size)
     notebook.page.wait_for_timeout(100)
-    value = notebook.python("float(w.matrix()[20, 2])")
+    value = notebook.python("float(w.matrix()[21, 3])")
     read = heard(widget)[1]
     assert "left ankle (t+1) → right hip (t): " in read
     assert float(read.split("right hip (t): ")[1].split(";")[0]) == pytest.approx(value, abs=6e-3)
@@ -137,7 +132,7 @@ def test_a_cell_of_the_matrix_is_read_out(notebook, widget):
 
 def test_a_dragged_joint_moves_weights_and_probability_live(notebook, widget):
     mouse, start = notebook.page.mouse, settled(notebook)
-    x, y = place(widget, 21)
+    x, y = place(widget, 22)
     mouse.move(x, y)
     mouse.down()
     probabilities = set()
@@ -166,9 +161,9 @@ def test_people_are_exchanged_and_a_joint_hidden(notebook, widget):
     other = notebook.python("attend(*window(2, 5))['probability']")
     assert state["answer"]["numbers"]["probability"] == pytest.approx(other, abs=1e-4)
     assert state["answer"]["numbers"] != start["answer"]["numbers"]
-    notebook.page.mouse.dblclick(*place(widget, 18))
+    notebook.page.mouse.dblclick(*place(widget, 19))
     state = settled(notebook)
-    assert state["view"]["hidden"] == [[1, 3]] and state["answer"]["known"][18] == 0
+    assert state["view"]["hidden"] == [[1, 3]] and state["answer"]["known"][19] == 0
     assert all("left hip (t+1)" not in line for line in heard(widget)[0])
     widget.focus()
     notebook.page.keyboard.press("h")
@@ -187,7 +182,7 @@ def test_what_attend_raises_is_shown_and_the_picture_stays(notebook):
     mouse.up()
     widget.get_by_text("ValueError: no model").wait_for()
     assert notebook.numbers(BIG)["answer"] == before
-    notebook.python("big.__dict__.update(_attend=with_cls) or 1")
+    notebook.python("big.__dict__.update(_attend=two_numbers) or 1")
     widget.focus()
     keyboard.press("r")
     widget.get_by_text("ValueError: no model").wait_for(state="detached")
@@ -205,7 +200,7 @@ def test_four_layers_of_four_heads_are_fast_and_small(notebook, capsys):
     settled(notebook, BIG, "big")
     stored = notebook.python("len(big.without_kernel())")
     asked = notebook.python(
-        "(lambda t, _, u: 1000 * (u() - t))((n := __import__('time').perf_counter)(), with_cls(*window(2, 2)), n)"
+        "(lambda t, _, u: 1000 * (u() - t))((n := __import__('time').perf_counter)(), two_numbers(*window(2, 2)), n)"
     )
     with capsys.disabled():
         print(f"\n{BIG} token: {notebook.times(BIG)}, of which attend {asked:.0f} ms; {stored} bytes stored")
@@ -220,7 +215,7 @@ def test_without_a_kernel_all_but_new_numbers_works(notebook, widget, browser):
     widget.get_by_role("listitem").first.wait_for()
     partners = notebook.python("w.partners()")
     assert spelt(heard(widget)[0]) == spelt(partners[:8])
-    page.mouse.move(*place(widget, 18))
+    page.mouse.move(*place(widget, 19))
     page.wait_for_timeout(100)
     assert heard(widget)[1].startswith("left hip (t+1): row sum 1.00")
     for name in ("show: rollout", "show: values zeroed", "show: raw attention", "layer: 2", "head: 1"):
@@ -228,17 +223,55 @@ def test_without_a_kernel_all_but_new_numbers_works(notebook, widget, browser):
         widget.get_by_role("radio", name=name).click()
         page.wait_for_timeout(100)
         assert widget.screenshot() != before and "Python" not in widget.locator(".workbook-note").inner_text()
-    x, y = place(widget, 21)
+    x, y = place(widget, 22)
     page.mouse.move(x, y)
     page.mouse.down()
     page.mouse.move(x + 30, y)
     page.mouse.up()
     page.wait_for_timeout(100)
-    assert place(widget, 21) == pytest.approx((x + 30, y), abs=0.5), "the joint follows, only its numbers do not"
+    assert place(widget, 22) == pytest.approx((x + 30, y), abs=0.5), "the joint follows, only its numbers do not"
     widget.get_by_text("These numbers come from Python").wait_for()
     page.close()
 
 
+def test_the_words_of_modes_and_what_attention_does_not_say(notebook, widget):
+    words = {"show: rollout": ("takes from", "gives to"), "show: values zeroed": ("is moved by", "moves")}
+    for name, pair in ({"show: raw attention": ("attends to", "attended by")} | words).items():
+        widget.get_by_role("radio", name=name).click()
+        notebook.page.wait_for_timeout(100)
+        chips = widget.get_by_role("radiogroup", name="direction").get_by_role("radio")
+        assert tuple(chips.all_inner_texts()) == pair
+        assert [one.get_attribute("aria-label") for one in chips.all()] == [f"direction: {word}" for word in pair]
+    settled(notebook)
+    moral = notebook.python("w._moral(w.view)")
+    assert "(30 tokens; below 0.36 is chance)." in moral and moral in widget.inner_text()
+    widget.focus()
+    notebook.page.keyboard.press("ArrowDown")
+    settled(notebook)
+    assert heard(widget)[1].startswith("[CLS]") and heard(widget)[1].endswith("without it probability –")
+
+
+def test_in_a_dark_page_captions_are_light_and_follow_the_system(notebook, widget, browser):
+    page = browser.new_page(viewport={"width": 1000, "height": 1100}, color_scheme="dark")
+    page.set_content(f"<body style='color-scheme: light dark'>{notebook.python('w.without_kernel()')}</body>")
+    widget = page.locator(".workbook")
+    widget.get_by_role("listitem").first.wait_for()
+    page.wait_for_timeout(200)
+    assert page.evaluate(LIGHTEST) > 240, "the captions are as light as CanvasText on a dark page"
+    page.emulate_media(color_scheme="light")
+    page.wait_for_timeout(200)
+    assert page.evaluate(LIGHTEST) < 60, "and dark on a light one, without a hand on it"
+    page.close()
+
+
+# The lightest opaque grey in the matrix' captions above the columns, where joints' colours end.
+LIGHTEST = """() => {
+  const canvas = document.querySelectorAll('.workbook canvas')[1], dense = devicePixelRatio;
+  const { data } = canvas.getContext('2d').getImageData(44 * dense, 8 * dense, canvas.width - 50 * dense, 26 * dense);
+  let lightest = 0;
+  for (let k = 0; k < data.length; k += 4) if (data[k + 3] > 200) lightest = Math.max(lightest, data[k]);
+  return lightest;
+}"""
 ONE = """
 xy, present = window(2, 2)
 edges = [(j, j) for j in range(15)] + [(1, 2), (2, 1), (2, 8), (8, 2)]
@@ -248,11 +281,11 @@ AttentionView(xy[:1], present[:1], lambda *_: {"weights": shares, "probability":
 MANY = """
 xy = np.stack([now.xy[i] for i in (1, 2, 4, 5, 8)]); present = np.stack([now.present[i] for i in (1, 2, 4, 5, 8)])
 present[1] = False
-AttentionView(xy, present, attend, title="Window of five")
+AttentionView(xy, present, attend, attention.token_names(5), title="Window of five")
 """
 
 
-@pytest.mark.parametrize("source, joints, lines", [(ONE, 15, 4), (MANY, 75, 8)], ids=["one pose", "five poses"])
+@pytest.mark.parametrize("source, joints, lines", [(ONE, 15, 4), (MANY, 76, 8)], ids=["one pose", "five poses"])
 def test_windows_of_other_sizes_are_drawn(browser, source, joints, lines):
     world: dict = {}
     *before, last = source.strip().split("\n")

@@ -113,7 +113,7 @@ def strongest_weight(matrix: np.ndarray) -> float:
 
 def _draw_effect(axis: Axes, effect: np.ndarray) -> float:
     """Bars below the columns: how the probability changes without that token. Returns where they end."""
-    n = len(effect)
+    n, effect = len(effect), np.nan_to_num(effect)  # no bar where it is not defined
     high, most = 0.1 * n + 0.5, max(float(np.abs(effect).max()), 1e-9)
     base = n + high
     colours = [LINE_COLOURS["to" if value < 0 else "from"] for value in effect]

@@ -3,7 +3,10 @@
 import { button, canvas, chips, element, figure, has, layers, numbers, pointer, rounded, slider, stage, tag } from "./base.js";
 
 const REACH = 16, LISTED = 8;
-const DIRECTIONS = [["from", "attends to"], ["to", "attended by"]];
+/** What a row ("from") and a column ("to") are called in each mode. */
+const DIRECTIONS = { raw: { from: "attends to", to: "attended by" }, rollout: { from: "takes from", to: "gives to" },
+                     zeroed: { from: "is moved by", to: "moves" } };
+const WAYS = ["from", "to"];
 /** First joints of arms and head in the order of joints; legs come first. */
 const PARTS = [["legs", 0], ["arms", 6], ["head", 12]];
 
@@ -70,7 +73,7 @@ export function render({ model, el }) {
     ArrowDown: e => e.shiftKey ? nudge(0, 1) : step("token", 1), ArrowUp: e => e.shiftKey ? nudge(0, -1) : step("token", -1),
     ArrowRight: e => e.shiftKey ? nudge(1, 0) : step("partner", 1), ArrowLeft: e => e.shiftKey ? nudge(-1, 0) : step("partner", -1),
     m: () => turn("mode", modes), l: () => turn("layer", [...Array(scene.layers).keys()]), e: () => turn("head", heads),
-    d: () => turn("direction", ["from", "to"]), x: () => exchange((frame.view().choice + 1) % scene.windows.length),
+    d: () => turn("direction", WAYS), x: () => exchange((frame.view().choice + 1) % scene.windows.length),
     h: () => hide(picked()), r: putBack, Escape: () => pin(-1),
   };
   const frame = stage(model, el, {
@@ -84,7 +87,7 @@ export function render({ model, el }) {
   const mode = chip("show", scene.modes.map(m => m[1]), "mode", modes);
   const layer = chip("layer", [...Array(scene.layers).keys()].map(l => String(l + 1)), "layer", [...Array(scene.layers).keys()]);
   const head = chip("head", heads.map(h => h === "mean" ? h : String(h + 1)), "head", heads);
-  const direction = chip("direction", DIRECTIONS.map(d => d[1]), "direction", DIRECTIONS.map(d => d[0]));
+  const direction = chip("direction", Object.values(DIRECTIONS.raw), "direction", WAYS);
   const people = chips("people", scene.windows.map(w => w[0]), exchange);
   const lines = slider("number of lines", 1, scene.most_lines, 1, k => settle({ lines: k }));
   const count = element("output", { class: "workbook-value" });
@@ -185,7 +188,13 @@ export function render({ model, el }) {
     mode.set(modes.indexOf(view.mode));
     layer.set(view.layer);
     head.set(heads.indexOf(view.head));
-    direction.set(DIRECTIONS.findIndex(d => d[0] === view.direction));
+    direction.set(WAYS.indexOf(view.direction));
+    WAYS.forEach((way, i) => {
+      const one = direction.node.children[i], word = DIRECTIONS[view.mode][way];
+      if (one.textContent === word) return;
+      one.textContent = word;
+      for (const name of ["aria-label", "title"]) one.setAttribute(name, `direction: ${word}`);
+    });
     people.set(view.choice);
     lines.set(view.lines);
     count.textContent = String(view.lines);
@@ -427,7 +436,8 @@ export function render({ model, el }) {
       }
       if (answer.effect && there) {
         const e = answer.effect[at.token];
-        parts.push(`without it ${Object.keys(answer.numbers)[0]} ${e < 0 ? "−" : "+"}${rounded(Math.abs(e), 3)}`);
+        const change = e === null ? "–" : `${e < 0 ? "−" : "+"}${rounded(Math.abs(e), 3)}`;  // not defined: the token that is read
+        parts.push(`without it ${Object.keys(answer.numbers)[0]} ${change}`);
       }
     } else {
       parts.push(`The ${strongest.length} strongest of all pairs. Point at a joint for its ${view.direction === "from" ? "row" : "column"}.`);
@@ -436,11 +446,11 @@ export function render({ model, el }) {
     if (read.textContent !== text) read.textContent = text;
     const which = `layer ${view.layer + 1}${scene.heads > 1 ? `, ${view.head === "mean" ? "mean of heads" : `head ${view.head + 1}`}` : ""}`;
     const rho = name => answer.agreement[name] ? rounded(answer.agreement[name][view.layer].at(view.head === "mean" ? -1 : view.head)) : "–";
-    const found = [["what zeroed values do to the outputs, over pairs", rho("zeroed")],
-                   ["what a removed token does to the probability, over tokens", rho("effect")]].filter(f => f[1] !== "–");
-    const compared = found.length ? ` Rank correlation of raw attention (${which}) with ${found.map(f => `${f[0]}: ${f[1]}`).join("; with ")}.` : "";
-    const astray = answer.astray > 0.0005 ? ` Up to ${rounded(answer.astray, 3)} of a row goes to absent tokens: the mask is not in every layer.` : "";
-    moral.textContent = `Attention is not explanation.${compared}${astray}`;
+    const m = answer.compared, chance = m > 1 ? ` (${m} tokens; below ${rounded(1.96 / Math.sqrt(m - 1))} is chance)` : "";
+    const found = Object.entries(scene.against).map(([name, words]) => [words, rho(name), name === "effect" ? chance : ""]).filter(f => f[1] !== "–");
+    const compared = found.length ? ` Rank agreement (raw attention, ${which}) ${found.map(f => `with ${f[0]}: ${f[1]}${f[2]}`).join("; ")}.` : "";
+    const astray = answer.astray > scene.leak ? ` Up to ${rounded(answer.astray, 3)} of a row goes to absent tokens: the mask is not in every layer.` : "";
+    moral.textContent = `Attention alone does not say what matters.${compared}${astray}`;
   }
   return frame.close;
 }

@@ -104,6 +104,8 @@ export function stage(model, el, { label, draw, keys = {}, asks = true, help = "
   sizes.observe(root);
   const theme = new MutationObserver(redraw);
   theme.observe(document.body, { attributes: true });
+  const system = matchMedia(DARK);
+  system.addEventListener("change", redraw);
   globalThis.workbook = globalThis.workbook || { widgets: [] };
   const entry = { label, root, times, view: () => view, answer: () => model.get("answer") };
   globalThis.workbook.widgets.push(entry);
@@ -114,6 +116,7 @@ export function stage(model, el, { label, draw, keys = {}, asks = true, help = "
     clearTimeout(waiting);
     sizes.disconnect();
     theme.disconnect();
+    system.removeEventListener("change", redraw);
     for (const [name, listener] of Object.entries(listeners)) model.off(name, listener);
     globalThis.workbook.widgets = globalThis.workbook.widgets.filter(other => other !== entry);
   }
@@ -121,11 +124,26 @@ export function stage(model, el, { label, draw, keys = {}, asks = true, help = "
   return { root, body, view: () => view, change, redraw, note, close, colours: () => colours(root) };
 }
 
-/** Colours of the page's theme, as widgets.css has them. */
+const COLOURS = ["ink", "faint", "paper", "accent", "grid", "warn"], DARK = "(prefers-color-scheme: dark)", resolved = new WeakMap();
+
+/**
+ * Colours of the page's theme, as widgets.css has them, in numbers: a canvas would take the system's words (CanvasText)
+ * for those of a light page. Resolved anew only when the theme is another.
+ */
 export function colours(root) {
-  const style = getComputedStyle(root), of = name => style.getPropertyValue(name).trim();
-  return { ink: of("--wb-ink"), faint: of("--wb-faint"), paper: of("--wb-paper"), accent: of("--wb-accent"),
-           grid: of("--wb-grid"), warn: of("--wb-warn") };
+  const style = getComputedStyle(root);
+  const theme = [style.color, matchMedia(DARK).matches, ...COLOURS.map(name => style.getPropertyValue(`--wb-${name}`))].join("|");
+  if (resolved.get(root)?.theme !== theme) {
+    const probe = element("span", { hidden: "" }), found = {};
+    root.append(probe);
+    for (const name of COLOURS) {
+      probe.style.color = `var(--wb-${name})`;
+      found[name] = getComputedStyle(probe).color;
+    }
+    probe.remove();
+    resolved.set(root, { theme, found });
+  }
+  return resolved.get(root).found;
 }
 
 /**
