@@ -264,10 +264,10 @@ def test_in_a_dark_page_captions_are_light_and_follow_the_system(notebook, widge
     page.close()
 
 
-# The lightest opaque grey in the matrix' captions above the columns, where joints' colours end.
+# The lightest red of what is opaque in the captions above the columns, right of the scale and above the joints' colours.
 LIGHTEST = """() => {
   const canvas = document.querySelectorAll('.workbook canvas')[1], dense = devicePixelRatio;
-  const { data } = canvas.getContext('2d').getImageData(44 * dense, 8 * dense, canvas.width - 50 * dense, 26 * dense);
+  const { data } = canvas.getContext('2d').getImageData(80 * dense, 8 * dense, canvas.width - 86 * dense, 26 * dense);
   let lightest = 0;
   for (let k = 0; k < data.length; k += 4) if (data[k + 3] > 200) lightest = Math.max(lightest, data[k]);
   return lightest;
