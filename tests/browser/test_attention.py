@@ -264,7 +264,7 @@ def test_in_a_dark_page_captions_are_light_and_follow_the_system(notebook, widge
     page.close()
 
 
-# The lightest red of what is opaque in the captions above the columns, right of the scale and above the joints' colours.
+# The lightest red of what is opaque in the captions above the columns, beside the scale and above the joints' colours.
 LIGHTEST = """() => {
   const canvas = document.querySelectorAll('.workbook canvas')[1], dense = devicePixelRatio;
   const { data } = canvas.getContext('2d').getImageData(80 * dense, 8 * dense, canvas.width - 86 * dense, 26 * dense);
