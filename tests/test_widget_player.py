@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from itertools import pairwise
 
 import matplotlib
@@ -357,3 +358,15 @@ def test_an_excerpt_counts_its_frames_anew():
     for first, n in ((3, 3), (-1, 2), (0, 0)):
         with pytest.raises(WorkbookError, match="excerpt: clip has frames 0 … 4, not"):
             excerpt(clip(), first, n)
+
+
+def test_any_id_below_zero_is_none():
+    clip_ = clip()
+    w = Player(clip_, FOUND.replace(track=np.full(len(FOUND), -2)), TRUTH)
+    same = Player(clip_, FOUND.replace(track=np.full(len(FOUND), NO_ID)), TRUTH)
+    assert w.answer == same.answer and w.answer["tracks"]["found"] > 0
+
+
+def test_frames_of_which_none_is_a_picture_are_refused():
+    with pytest.raises(WorkbookError, match="no frame of clip is a picture"):
+        Player(replace(clip(), frames=[np.zeros((20, 30)) for _ in range(len(clip()))]), FOUND, TRUTH)

@@ -59,7 +59,8 @@ class Lanes:
 
 
 def lanes_of(video: Video, name: str, people: People, truth: People | None, scored: bool) -> Lanes:
-    """Lanes of one tracker: of the true persons, or without a truth of its own ids."""
+    """Lanes of one tracker: of the true persons, or without a truth of its own ids; an id below 0 is none."""
+    people = people.replace(track=np.maximum(people.track, NO_ID))
     if truth is None:
         who = np.unique(people.track[people.track >= 0])
         owner, empty = people.track, np.full((len(who), len(video)), ABSENT)

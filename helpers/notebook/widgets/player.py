@@ -252,6 +252,10 @@ class Player(Live):
 
     def _scene(self, with_truth: bool) -> dict:
         frames = [frame_of(self._video, t, self._size) for t in range(len(self._video))]
+        if self._video.frames is not None and not any(frame is not None for frame in frames):
+            raise WorkbookError(
+                f"player: no frame of {self._video.name} is a picture, uint8 (H, W, 3); give frames=None."
+            )
         distinct: list[People] = []
         places = [_place(distinct, side.people) for side in self._sides]
         scored = "score" in self._limits

@@ -69,11 +69,24 @@ export function render({ model, el }) {
     if (!side.who.length) return { side, k, head, picture, lanes: null };
     const lanes = canvas(node, { ratio: width => laneHeight(side) * side.who.length / width + 18 / width, most: scene.sides.length > 1 ? 640 : 720,
       label: `${words}a lane for each ${scene.truth ? "person" : "id"}`, cursor: "ew-resize" });
-    let from = null;
+    let from = null, here = false;  // where the press was while nothing has moved, and whether it was at this frame
     pointer(lanes, {
-      down: point => { from = point; hovered = null; dragLanes(lanes, side, point, frame.view().frame === frameAt(lanes, side, point)); },
-      drag: point => { if (from && Math.abs(point[0] - from[0]) > 2) go(frameAt(lanes, side, point), false); },
-      up: () => { from = null; go(frame.view().frame); },
+      down: point => {
+        play(false);
+        hovered = null;
+        from = point;
+        here = frame.view().frame === frameAt(lanes, side, point);
+        go(frameAt(lanes, side, point), false);
+      },
+      drag: point => {
+        if (from && Math.abs(point[0] - from[0]) > 2) from = null;
+        if (!from) go(frameAt(lanes, side, point), false);
+      },
+      up: () => {  // a drag only moves through time; a click chooses who is shown alone
+        const who = from ? rowAt(lanes, side, from) : null;
+        if (who !== null && (who !== frame.view().person || here)) pin(who);
+        go(frame.view().frame);
+      },
       over: point => hover(rowAt(lanes, side, point)), out: () => hover(null),
     });
     return { side, k, head, picture, lanes, kept: null };
@@ -140,13 +153,6 @@ export function render({ model, el }) {
   function hover(who) {
     if (who !== hovered) { hovered = who; frame.redraw(); }
   }
-  function dragLanes(lanes, side, point, here) {
-    play(false);
-    const who = rowAt(lanes, side, point), pinned = frame.view().person;
-    if (who !== null && (who !== pinned || here)) pin(who);
-    go(frameAt(lanes, side, point), false);
-  }
-
   /** The lanes of the people above the score, and their switches, kept for the score last used. */
   function seen(view) {
     const score = "score" in view ? view.score : null;
