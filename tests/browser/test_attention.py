@@ -6,6 +6,7 @@ import pytest
 
 # A demonstration notebook: one person at two moments, a second to exchange, and the reference encoder.
 IMPORTS = """
+import numpy as np
 from helpers import puppets
 from helpers.nets import attention
 from helpers.notebook.widgets import AttentionView
