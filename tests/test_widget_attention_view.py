@@ -387,3 +387,15 @@ def test_few_answers_are_kept(monkeypatch):
     for x in range(6):
         w.move(moved=[[0, 0, x, 0]])
     assert len(w._known) == 3
+
+
+def test_another_hidden_joint_is_another_question():
+    asked = []
+    w = view(attend=lambda xy, present: asked.append(present.copy()) or {"weights": even(), "probability": 0.5})
+    before = len(asked)
+    w.move(hidden=[[0, HIP]])
+    w.move(hidden=[[0, WRIST]])
+    w.move(hidden=[[1, WRIST]])
+    w.move(hidden=[[0, HIP]])
+    seen = [np.argwhere(~present).tolist() for present in asked[before:]]
+    assert seen == [[[0, HIP]], [[0, WRIST]], [[1, WRIST]]], "asked anew for each, and not twice for the same"

@@ -279,3 +279,14 @@ def test_images_are_stored_small():
     image = np.full((180, 320, 3), 200, np.uint8)
     w = MatchTable(FramePair(standing(2), standing(2), (image, image)), np.eye(2))
     assert w.scene["pairs"][0]["size"] == [320, 180] and w.scene["pairs"][0]["images"][0].startswith("data:image/webp")
+
+
+def test_twenty_people_have_steps_and_twenty_one_have_none():
+    for n, some in ((20, True), (21, False)):
+        w = table(np.random.default_rng(0).random((n, n)))
+        w.move(mode="hungarian")
+        assert bool(w.answer["steps"]) == some
+
+
+def test_a_cost_is_sent_with_four_digits():
+    assert "0.1234" in str(table(np.array([[0.12344, 1.0], [1.0, 0.5]])).scene)

@@ -370,3 +370,25 @@ def test_any_id_below_zero_is_none():
 def test_frames_of_which_none_is_a_picture_are_refused():
     with pytest.raises(WorkbookError, match="no frame of clip is a picture"):
         Player(replace(clip(), frames=[np.zeros((20, 30)) for _ in range(len(clip()))]), FOUND, TRUTH)
+
+
+def test_scores_that_a_slider_cannot_tell_apart_are_paired_in_their_order():
+    """0.701 stands after 0.699: to two digits they are equal, and the slider knows no more."""
+    found = crowd([(0, 41, 3), (0, 40, 8)]).replace(score=[0.699, 0.701])
+    one = crowd([(0, 40, 4)])
+    w = Player(clip(1, truth=one), found, one, above={"score": 0.5})
+    assert cells(w) == [[3]]
+
+
+def test_scores_of_boxes_keep_two_digits():
+    boxes = [np.array([[1, 1, 9, 9, 0.53], [1, 1, 9, 9, 0.51]])] * 5
+    w = Player(clip(), FOUND, TRUTH, boxes={"proposals": boxes}, above={"proposals": 0.52})
+    assert w.answer["proposals"] == 1
+
+
+def test_trackers_that_differ_by_scores_alone_keep_theirs():
+    other = FOUND.replace(score=np.linspace(0.1, 0.9, len(FOUND)))
+    w = Player(clip(), {"a": FOUND, "b": other}, TRUTH, above={"score": 0.5})
+    assert len(w.scene["poses"]) == 2 and w.answer["a"] != w.answer["b"]
+    same = Player(clip(), {"a": FOUND, "b": FOUND.replace(track=FOUND.track[::-1])}, TRUTH)
+    assert len(same.scene["poses"]) == 1

@@ -258,3 +258,8 @@ def test_what_notebook_01s_measures_read_stays_what_it_is():
     for cell in cells[made + 1 :]:
         bound = {n for s in ast.parse(cell.source).body for n in notebook_code.defined(s, comprehensions=False)}
         assert not names & bound, names & bound
+
+
+def test_a_circle_may_have_no_radius():
+    w = PoseEditor(np.stack([plots.standing_pose()] * 2), around={"none": np.zeros(15)})
+    assert w.scene["rings"][0][2] == [0] * 15

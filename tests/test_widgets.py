@@ -420,3 +420,8 @@ def test_what_is_no_picture_is_said_to_be_none(drawn):
 def test_a_slider_takes_numbers_only(wrong):
     with pytest.raises(WorkbookError, match="slider frame"):
         scrub(flat, 5).move(frame=wrong)
+
+
+def test_two_widgets_of_one_title_have_ids_of_their_own():
+    first, second = (Kept("kept", {"sliders": [], "n": n}, {"t": 1}) for n in (1, 2))
+    assert first.without_kernel() != second.without_kernel() and first.stored_id != second.stored_id
