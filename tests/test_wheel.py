@@ -63,6 +63,8 @@ def test_it_holds_every_file_of_helpers_the_papers_and_the_records(wheel):
     expected = {file.relative_to(ROOT).as_posix() for file in (ROOT / "helpers").rglob("*.py")}
     expected |= {f"helpers/published/{file.name}" for file in (ROOT / "data" / "papers").glob("*.yaml")}
     expected |= {f"helpers/records/{file.name}" for file in (ROOT / "figures").glob("*_record.json")}
+    scripts = (ROOT / "helpers" / "notebook" / "widgets" / "js").iterdir()
+    expected |= {file.relative_to(ROOT).as_posix() for file in scripts}
     assert inside == expected | {"helpers/datasets/hashes.txt"}
 
 

@@ -129,7 +129,10 @@ def test_the_lanes_are_dragged_through_and_a_row_is_pinned(notebook):
     settle(notebook)
     view = notebook.python("w.view")
     assert seen == sorted(set(seen)) and abs(seen[-1] - 0.8 * 79) < 5
-    assert view == {"frame": seen[-1], "person": notebook.python("w.scene['sides'][0]['who'][2]")}
+    assert view == {"frame": seen[-1], "person": None}, "a drag moves through time alone"
+    mouse.click(box["x"] + 0.8 * box["width"], row)
+    settle(notebook)
+    assert notebook.python("w.view['person']") == notebook.python("w.scene['sides'][0]['who'][2]")
     widget.press("Escape")
     settle(notebook)
     assert notebook.python("w.view['person']") is None

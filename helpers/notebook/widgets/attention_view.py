@@ -19,8 +19,20 @@ from numpy.typing import ArrayLike
 from helpers import WorkbookError
 from helpers.nets import attention
 from helpers.notebook.widgets.attention_drawing import LINE_COLOURS, Shown, Token, draw_matrix, draw_poses
+from helpers.notebook.widgets.attention_input import (
+    array_of,
+    effect_of,
+    joint_of,
+    labels_of,
+    listed,
+    moved_joint,
+    numbers_of,
+    tokens_of,
+    whole,
+    window_of,
+)
 from helpers.notebook.widgets.base import Live, poses
-from helpers.skeleton import JOINTS, N_JOINTS
+from helpers.skeleton import JOINTS
 
 #: What a line means, by the name that a view's `mode` holds.
 MODES = {"raw": "raw attention", "rollout": "rollout", "zeroed": "values zeroed"}
@@ -77,11 +89,11 @@ class AttentionView(Live):
         labels: Sequence[str] | None = None,
         title: str = "Attention between joints",
     ):
-        first = _window("poses", xy, present)
+        first = window_of("poses", xy, present)
         size = len(first[0])
-        self._windows = {"as given": first} | {n: _window(n, *w, size) for n, w in (others or {}).items()}
-        self._labels = _labels(labels, size)
-        self._tokens = _tokens(tokens, size)
+        self._windows = {"as given": first} | {n: window_of(n, *w, size) for n, w in (others or {}).items()}
+        self._labels = labels_of(labels, size)
+        self._tokens = tokens_of(tokens, size)
         self._names = [self._name(token) for token in self._tokens]
         self._attend = attend
         self._known: dict[str, dict[str, Any]] = {}
@@ -123,14 +135,14 @@ class AttentionView(Live):
             "layer": (0, layers), "token": (-1, len(self._tokens)), "partner": (-1, len(self._tokens)),
             "lines": (1, MOST_LINES + 1), "choice": (0, len(self._windows)),
         }  # fmt: skip
-        out = view | {name: _whole(view[name], *limit, name) for name, limit in limits.items()}
+        out = view | {name: whole(view[name], *limit, name) for name, limit in limits.items()}
         for name, known in (("mode", self._modes), ("direction", list(LINE_COLOURS))):
             if view[name] not in known:
                 raise WorkbookError(f"attention view: {name} {view[name]!r} is not one of {', '.join(known)}.")
-        out["head"] = "mean" if view["head"] == "mean" else _whole(view["head"], 0, heads, "head")
+        out["head"] = "mean" if view["head"] == "mean" else whole(view["head"], 0, heads, "head")
         size = len(self._labels)
-        out["moved"] = [_moved(change, size) for change in _listed(view["moved"], 4, "moved")]
-        out["hidden"] = [_joint(change, size, "hidden") for change in _listed(view["hidden"], 2, "hidden")]
+        out["moved"] = [moved_joint(change, size) for change in listed(view["moved"], 4, "moved")]
+        out["hidden"] = [joint_of(change, size, "hidden") for change in listed(view["hidden"], 2, "hidden")]
         return out
 
     # what Python says
@@ -166,11 +178,11 @@ class AttentionView(Live):
         if self._shape not in ((), weights.shape[:2]):
             raise WorkbookError(f"attention view: {weights.shape[:2]} layers and heads now, {self._shape} before.")
         through = given["rollout"] if "rollout" in given else attention.rollout(weights, known)
-        out = {"raw": weights, "rollout": _array(through, "rollout", (n, n)), "known": known}
+        out = {"raw": weights, "rollout": array_of(through, "rollout", (n, n)), "known": known}
         if "value_zeroed" in given:
-            out["zeroed"] = _array(given["value_zeroed"], "value_zeroed", (n, n), (len(weights), n, n))
-        out["effect"] = _effect(given["effect"], n) if "effect" in given else None
-        out["numbers"] = _numbers(given["probability"])
+            out["zeroed"] = array_of(given["value_zeroed"], "value_zeroed", (n, n), (len(weights), n, n))
+        out["effect"] = effect_of(given["effect"], n) if "effect" in given else None
+        out["numbers"] = numbers_of(given["probability"])
         out["astray"] = float(weights[:, :, known][..., ~known].sum(-1).max(initial=0.0))
         out["compared"] = 0 if out["effect"] is None else int((known & ~np.isnan(out["effect"])).sum())
         out["agreement"] = self._agreement(out)
@@ -331,95 +343,3 @@ def _packed(values: np.ndarray) -> dict:
     """An array ≥ 0 in few bytes: steps of 16 bits, and how much 10,000 of them are, for all or for each layer."""
     data = base64.b64encode(_steps(values)[0].astype("<u2").tobytes()).decode()
     return {"scales": _scales(values), "shape": list(values.shape), "data": data}
-
-
-# --- what is taken in -----------------------------------------------------------------------------------------
-
-
-def _window(what: str, xy: ArrayLike, present: ArrayLike, size: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Copies of xy (W, 15, 2) and present (W, 15), joints that are nowhere absent."""
-    xy, present = np.array(xy, float), np.array(present, bool)
-    known = size or (len(xy) if xy.ndim else 0)
-    if xy.shape != (known, N_JOINTS, 2) or present.shape != (known, N_JOINTS) or not known:
-        raise WorkbookError(
-            f"attention view, {what}: expected xy ({size or 'W'}, {N_JOINTS}, 2) and present "
-            f"({size or 'W'}, {N_JOINTS}), got {xy.shape} and {present.shape}."
-        )
-    present &= np.isfinite(xy).all(-1)
-    if not present.any():
-        raise WorkbookError(f"attention view, {what}: no joint is there, so nothing attends.")
-    return xy, present
-
-
-def _labels(labels: Sequence[str] | None, size: int) -> list[str]:
-    out = ["t", *(f"t+{w}" for w in range(1, size))] if labels is None else [str(label) for label in labels]
-    if len(out) != size:
-        raise WorkbookError(f"attention view: {len(out)} labels do not name {size} poses.")
-    return out
-
-
-def _tokens(tokens: Sequence[Token] | None, size: int) -> list[Token]:
-    if tokens is None:
-        return [(w, j) for w in range(size) for j in range(N_JOINTS)]
-    out: list[Token] = [t if isinstance(t, str) else _joint(t, size, "tokens") for t in tokens]  # type: ignore[misc]
-    if not out or len(set(out)) < len(out):
-        raise WorkbookError("attention view, tokens: at least one is needed, and none twice.")
-    return out
-
-
-def _array(values: ArrayLike, what: str, *shapes: tuple[int, ...]) -> np.ndarray:
-    """Finite floats of one of the shapes, none below 0 (but for rounding)."""
-    given = np.asarray(values, float)
-    if given.shape not in shapes:
-        raise WorkbookError(f"attention view, {what}: expected {' or '.join(map(str, shapes))}, got {given.shape}.")
-    if not np.isfinite(given).all() or (given < -1e-6).any():
-        raise WorkbookError(f"attention view, {what}: holds NaN, infinity or a number below 0.")
-    return given.clip(0, None)
-
-
-def _effect(values: ArrayLike, n: int) -> np.ndarray:
-    """Floats (n,), NaN where an effect is not defined."""
-    given = np.asarray(values, float)
-    if given.shape != (n,):
-        raise WorkbookError(f"attention view, effect: expected ({n},), got {given.shape}.")
-    if np.isinf(given).any():
-        raise WorkbookError("attention view, effect: holds infinity.")
-    return given
-
-
-def _numbers(probability: Any) -> dict[str, float]:
-    given = probability if isinstance(probability, Mapping) else {"probability": probability}
-    out = {}
-    for name, value in given.items():
-        if np.ndim(value) or not np.isfinite(float(value)):
-            raise WorkbookError(f"attention view: {name} is no finite number.")
-        out[str(name)] = float(value)
-    return out
-
-
-def _whole(value: Any, low: int, high: int, what: str) -> int:
-    """A whole number low … high − 1."""
-    number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
-    if not (number and low <= value < high and value == int(value)):
-        raise WorkbookError(f"attention view: {what} {value!r} is not one of {low} … {high - 1}.")
-    return int(value)
-
-
-def _listed(values: Any, size: int, what: str) -> list[list]:
-    if not isinstance(values, (list, tuple)) or not all(
-        isinstance(v, (list, tuple)) and len(v) == size for v in values
-    ):
-        raise WorkbookError(f"attention view: {what} is a list of {size} numbers each, got {values!r}.")
-    return [list(v) for v in values]
-
-
-def _joint(value: Any, size: int, what: str) -> tuple[int, int]:
-    if not isinstance(value, (list, tuple)) or len(value) != 2:
-        raise WorkbookError(f"attention view, {what}: expected (pose, joint), got {value!r}.")
-    return _whole(value[0], 0, size, f"{what}: pose"), _whole(value[1], 0, N_JOINTS, f"{what}: joint")
-
-
-def _moved(value: list, size: int) -> list:
-    if not all(isinstance(v, (int, float)) and np.isfinite(v) for v in value[2:]):
-        raise WorkbookError(f"attention view, moved: {value[2:]} is no place.")
-    return [*_joint(value[:2], size, "moved"), *map(float, value[2:])]
