@@ -109,7 +109,8 @@ def open_notebook(browser, lab):
 
     yield open_notebook
     for page in opened:
-        page.close()
+        if not page.is_closed():
+            page.close()
 
 
 class Notebook:
@@ -132,6 +133,11 @@ class Notebook:
         page.wait_for_function(_RUN, timeout=seconds * 1000)
         failed = page.evaluate(_FAILED)
         assert not failed, failed
+
+    def close(self) -> None:
+        """End the kernel, which holds all that the notebook made, and close the page."""
+        self.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+        self.page.close()
 
     def widget(self, label: str):
         """The widget whose label starts so, scrolled into view, live (not its stored form)."""

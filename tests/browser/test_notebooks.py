@@ -2,20 +2,30 @@
 
 import time
 
+import pytest
+
 from helpers.skeleton import INDEX
 from tests.browser.conftest import ROOT
 from tests.browser.test_pose_editor import Edited
 
 
-def run(open_notebook, capsys, number):
-    """A notebook that has run to its end, without an error in its page; prints how long that took."""
-    (path,) = (ROOT / "notebooks").glob(f"{number}_*.ipynb")
-    begun = time.perf_counter()
-    notebook = open_notebook(path)
-    with capsys.disabled():
-        print(f"\n{path.stem}: run in JupyterLab in {time.perf_counter() - begun:.0f} s")
-    assert not notebook.errors
-    return notebook
+@pytest.fixture
+def run(open_notebook, capsys):
+    """run("05"): a notebook that has run to its end, without an error in its page; prints how long that took."""
+    opened = []
+
+    def run(number):
+        (path,) = (ROOT / "notebooks").glob(f"{number}_*.ipynb")
+        begun = time.perf_counter()
+        opened.append(open_notebook(path))
+        with capsys.disabled():
+            print(f"\n{path.stem}: run in JupyterLab in {time.perf_counter() - begun:.0f} s")
+        assert not opened[-1].errors
+        return opened[-1]
+
+    yield run
+    for notebook in opened:
+        notebook.close()
 
 
 def changes(notebook, label, act):
@@ -34,8 +44,8 @@ def say(capsys, notebook, *labels):
             print(f"  {label}: {notebook.times(label)}")
 
 
-def test_00_plays_and_stops_at_switches(open_notebook, capsys):
-    notebook = run(open_notebook, capsys, "00")
+def test_00_plays_and_stops_at_switches(run, capsys):
+    notebook = run("00")
     label = "The clip, tracked from frame to frame"
     start = notebook.numbers(label)["view"]["frame"]
 
@@ -55,8 +65,8 @@ def test_00_plays_and_stops_at_switches(open_notebook, capsys):
     say(capsys, notebook, label, "The tracker beside perfect ids")
 
 
-def test_01_a_joint_is_dragged_and_the_numbers_are_those_of_python(open_notebook, capsys):
-    notebook = run(open_notebook, capsys, "01")
+def test_01_a_joint_is_dragged_and_the_numbers_are_those_of_python(run, capsys):
+    notebook = run("01")
     widget, mouse = notebook.widget("Drag a joint"), notebook.page.mouse
     edited, window = Edited(notebook.page, widget, "Drag a joint"), notebook.python("drag.scene['window']")
     before, pixels = edited.state()["answer"], notebook.pixels(widget)
@@ -79,8 +89,8 @@ def test_01_a_joint_is_dragged_and_the_numbers_are_those_of_python(open_notebook
     say(capsys, notebook, "Drag a joint", "Who is who", "Sliders: threshold")
 
 
-def test_05_a_cell_is_clicked_and_the_frame_is_another(open_notebook, capsys):
-    notebook = run(open_notebook, capsys, "05")
+def test_05_a_cell_is_clicked_and_the_frame_is_another(run, capsys):
+    notebook = run("05")
 
     def click(widget):
         box = widget.locator("canvas").first.bounding_box()
@@ -94,8 +104,8 @@ def test_05_a_cell_is_clicked_and_the_frame_is_another(open_notebook, capsys):
     say(capsys, notebook, "Both thresholds")
 
 
-def test_06_pairs_are_forced_and_the_steps_play(open_notebook, capsys):
-    notebook = run(open_notebook, capsys, "06")
+def test_06_pairs_are_forced_and_the_steps_play(run, capsys):
+    notebook = run("06")
 
     def force(widget):
         widget.focus()
