@@ -44,7 +44,7 @@ class Plan:
 
 #: What stands in for COCO: single frames of other puppet videos than the sixty of the training split.
 STILLS, TRAIN, WIDE = Span("train", 60, 860), Span("train", 0, 60), Span("train", 0, 860)
-#: Training and validation in one: a fifth more videos, as in PoseTrack'17 (250 and 50), and equally many epochs (SB-T8).
+#: Training and validation in one (SB-T8): a fifth more videos, as PoseTrack'17 has (250 and 50), equally many epochs.
 MORE, MORE_SHARE = Span("train", 0, 72), 1.2
 
 _PAPER = replace(keypoint_rcnn.PAPER_R50, frozen_norm=False), replace(tubes.PAPER, frozen_norm=False)
@@ -239,7 +239,7 @@ def _lstms(seed: int) -> list[Plan]:
 
 
 def _poses(sizes: PoseScale, seed: int) -> list[Plan]:
-    """SB-T2's eight rows from scratch, equally long; row a's with a fifth more videos; and a wider one trained longer."""
+    """SB-T2's eight rows from scratch, equally long; row a's on a fifth more videos; a wider one trained longer."""
     compared, more, longer = (
         Recipe(data, steps, batch=16, rate=2e-3, seed=seed)
         for data, steps in (
