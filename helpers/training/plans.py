@@ -242,11 +242,7 @@ def _poses(sizes: PoseScale, seed: int) -> list[Plan]:
     """SB-T2's eight rows from scratch, equally long; row a's on a fifth more videos; a wider one trained longer."""
     compared, more, longer = (
         Recipe(data, steps, batch=16, rate=2e-3, seed=seed)
-        for data, steps in (
-            (TRAIN, POSE_STEPS),
-            (MORE, round(MORE_SHARE * POSE_STEPS)),
-            (WIDE, POSE_ESTIMATOR_STEPS),
-        )
+        for data, steps in ((TRAIN, POSE_STEPS), (MORE, round(MORE_SHARE * POSE_STEPS)), (WIDE, POSE_ESTIMATOR_STEPS))
     )
     networks = {row: _pose_network(sizes, *varied) for row, varied in POSE_ROWS.items()}
     wide = replace(networks["a"].body, width=sizes.long_width)
