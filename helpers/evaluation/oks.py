@@ -1,6 +1,7 @@
 """Average precision by object keypoint similarity (OKS), as COCO counts it (notebook 01)."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,6 +13,21 @@ OKS_THRESHOLDS, RECALL_LEVELS = np.linspace(0.5, 0.95, 10), np.linspace(0, 1, 10
 MOST_DETECTIONS = 20
 
 
+@dataclass(frozen=True)
+class OksSamples:
+    """What AP counts of K predictions in V videos: `hit` and `ignored` (10, K) at each OKS threshold.
+
+    hit: it matched a person who is demanded; ignored: one who does not count. video, score (K,): whose it is and how
+    sure; demanded (V,): people with an annotated joint.
+    """
+
+    video: np.ndarray
+    score: np.ndarray
+    hit: np.ndarray
+    ignored: np.ndarray
+    demanded: np.ndarray
+
+
 def oks_ap(truth: Sequence[Video], predictions: Sequence[People], sigmas: ArrayLike = OKS_SIGMAS) -> np.ndarray:
     """Average precision at the ten OKS thresholds (10,), shares in [0, 1]; AP is their mean.
 
@@ -20,23 +36,41 @@ def oks_ap(truth: Sequence[Video], predictions: Sequence[People], sigmas: ArrayL
     annotated joint are neither demanded nor counted against a prediction. NaN without
     ground truth. Every labelled frame counts. Equal to pycocotools (SB-T2, notebook 08).
     """
-    score, hit, ignored, demanded = [], [], [], 0
-    for video, predicted in zip(truth, predictions, strict=True):
+    return ap_of_samples(oks_samples(truth, predictions, sigmas))
+
+
+def oks_samples(
+    truth: Sequence[Video], predictions: Sequence[People], sigmas: ArrayLike = OKS_SIGMAS
+) -> OksSamples:
+    """The matches behind `oks_ap`, which are made once; any choice of videos is then counted from them."""
+    score, hit, ignored, of, demanded = [np.zeros(0)], [], [], [np.zeros(0, int)], np.zeros(len(truth))
+    for k, (video, predicted) in enumerate(zip(truth, predictions, strict=True)):
         frames = video.people.by_frame(len(video)), predicted.by_frame(len(video))
         for frame in np.flatnonzero(video.labelled):
             gt, pr = frames[0][frame], frames[1][frame]
             pr = pr[np.argsort(-pr.score, kind="stable")[:MOST_DETECTIONS]]
             gt = gt[np.argsort(~gt.present.any(1), kind="stable")]
-            demanded += int(gt.present.any(1).sum())
+            demanded[k] += gt.present.any(1).sum()
             matched, ignore = _match_by_oks(_coco_oks(pr, gt, np.asarray(sigmas)), ~gt.present.any(1))
             score.append(pr.score)
+            of.append(np.full(len(pr), k))
             hit.append(matched)
             ignored.append(ignore)
+    none = np.zeros((len(OKS_THRESHOLDS), 0), bool)
+    hits, ignores = (np.concatenate([none, *some], 1) for some in (hit, ignored))
+    return OksSamples(np.concatenate(of), np.concatenate(score), hits, ignores, demanded)
+
+
+def ap_of_samples(samples: OksSamples, videos: Sequence[float] | np.ndarray | None = None) -> np.ndarray:
+    """AP at the ten thresholds (10,) in [0, 1]; videos (V,): how often each counts, None = once. NaN without people."""
+    drawn = np.ones(len(samples.demanded)) if videos is None else np.asarray(videos, float)
+    demanded = float(drawn @ samples.demanded)
     if demanded == 0:
         return np.full(len(OKS_THRESHOLDS), np.nan)
-    order = np.argsort(-np.concatenate(score), kind="stable")
-    hit, ignored = np.concatenate(hit, 1)[:, order], np.concatenate(ignored, 1)[:, order]
-    return np.array([_interpolated_area(h[~i], demanded) for h, i in zip(hit, ignored, strict=True)])
+    order = np.argsort(-samples.score, kind="stable")
+    order = order[drawn[samples.video[order]] > 0]
+    weight, hit, ignored = drawn[samples.video[order]], samples.hit[:, order], samples.ignored[:, order]
+    return np.array([_interpolated_area(h[~i], weight[~i], demanded) for h, i in zip(hit, ignored, strict=True)])
 
 
 def _coco_oks(predicted: People, truth: People, sigmas) -> np.ndarray:
@@ -70,9 +104,9 @@ def _match_by_oks(oks: np.ndarray, ignore: np.ndarray) -> tuple[np.ndarray, np.n
     return hit, ignored
 
 
-def _interpolated_area(hit: np.ndarray, demanded: int) -> float:
-    """Mean over 101 recall levels of the best precision at that recall or beyond."""
-    found = np.cumsum(hit)
-    precision = np.maximum.accumulate((found / (np.arange(len(hit)) + 1 + np.spacing(1)))[::-1])[::-1]
+def _interpolated_area(hit: np.ndarray, weight: np.ndarray, demanded: float) -> float:
+    """Mean over 101 recall levels of the best precision at that recall or beyond; weight: how often each counts."""
+    found = np.cumsum(hit * weight)
+    precision = np.maximum.accumulate((found / (np.cumsum(weight) + np.spacing(1)))[::-1])[::-1]
     at = np.searchsorted(found / demanded, RECALL_LEVELS, side="left")
     return float(np.r_[precision, 0.0][np.minimum(at, len(hit))].mean())
