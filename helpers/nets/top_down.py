@@ -169,12 +169,21 @@ def look(
     place, size = next(model.parameters()).device, model.config.size
     maps = crops.affines(boxes.box, size)
     images = crops.warp(crops.stacked(frames).to(place), boxes.frame, maps, size)
-    heat = heat_of(model, images, flip, shift).float()
+    return read(heat_of(model, images, flip, shift), maps, boxes, model.config, quarter)
+
+
+def read(heat: torch.Tensor, maps: np.ndarray, boxes: People, config: CropConfig, quarter: bool = True) -> People:
+    """The people of heatmaps (N, J, h, w) whose crops were cut by maps (N, 2, 3), one a box, as `look` gives them."""
+    heat = heat.float()
     cell, score = heatmaps.peaks(heat)
-    cell = heatmaps.quarter_offset(heat, cell) if quarter else cell
-    xy = crops.moved(crops.inverse(maps), cell.cpu().numpy() * float(model.config.stride))
+    return placed(heatmaps.quarter_offset(heat, cell) if quarter else cell, score, maps, boxes, config)
+
+
+def placed(cell: torch.Tensor, score: torch.Tensor, maps: np.ndarray, boxes: People, config: CropConfig) -> People:
+    """The people of places (N, J, 2) in cells and of maxima (N, J), see `look`."""
+    xy = crops.moved(crops.inverse(maps), cell.cpu().numpy() * float(config.stride))
     value = score.cpu().numpy().astype(float)
-    if model.config.joints == len(COCO):
+    if config.joints == len(COCO):
         xy, value = coco_to_posetrack(xy, value)
     sure = value > JOINT_FLOOR
     mean = np.minimum(1, (value * sure).sum(1) / np.maximum(1, sure.sum(1)))
