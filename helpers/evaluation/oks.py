@@ -39,15 +39,13 @@ def oks_ap(truth: Sequence[Video], predictions: Sequence[People], sigmas: ArrayL
     return ap_of_samples(oks_samples(truth, predictions, sigmas))
 
 
-def oks_samples(
-    truth: Sequence[Video], predictions: Sequence[People], sigmas: ArrayLike = OKS_SIGMAS
-) -> OksSamples:
+def oks_samples(truth: Sequence[Video], predictions: Sequence[People], sigmas: ArrayLike = OKS_SIGMAS) -> OksSamples:
     """The matches behind `oks_ap`, which are made once; any choice of videos is then counted from them."""
     score, hit, ignored, of, demanded = [np.zeros(0)], [], [], [np.zeros(0, int)], np.zeros(len(truth))
     for k, (video, predicted) in enumerate(zip(truth, predictions, strict=True)):
-        frames = video.people.by_frame(len(video)), predicted.by_frame(len(video))
+        rows = video.people.rows_by_frame(len(video)), predicted.rows_by_frame(len(video))
         for frame in np.flatnonzero(video.labelled):
-            gt, pr = frames[0][frame], frames[1][frame]
+            gt, pr = video.people[rows[0][frame]], predicted[rows[1][frame]]
             pr = pr[np.argsort(-pr.score, kind="stable")[:MOST_DETECTIONS]]
             gt = gt[np.argsort(~gt.present.any(1), kind="stable")]
             demanded[k] += gt.present.any(1).sum()
