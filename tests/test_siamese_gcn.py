@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from helpers import WorkbookError
+from helpers import WorkbookError, puppets
+from helpers.nets import pose_pairs
 from helpers.nets import siamese_gcn as sgcn
+from helpers.people import Video, people
 from helpers.skeleton import INDEX, JOINTS, LIMBS
+from helpers.training.loop import Recipe, Span, fit
 
 torch.set_num_threads(1)
 #: Names and shapes of the published file.
@@ -107,7 +110,7 @@ def test_partitions_by_true_and_by_released_distances():
 
 
 def test_a_joint_is_heard_two_bones_away_and_no_further():
-    model = sgcn.build(sgcn.SiameseGcnConfig(unit=False)).double()
+    model = sgcn.build(sgcn.SiameseGcnConfig(paper=False)).double()
     heard = torch.zeros(15, 15)
     for joint in range(15):
         x = torch.zeros(1, 2, 1, 15, dtype=torch.double, requires_grad=True)
@@ -122,8 +125,8 @@ def test_a_joint_is_heard_two_bones_away_and_no_further():
 def test_paper_and_released_loss_by_hand():
     a, b = torch.tensor([[0.0, 0.0], [0.0, 0.0]]), torch.tensor([[0.3, 0.4], [0.3, 0.4]])  # distance a half
     same = torch.tensor([1.0, 0.0])
-    assert sgcn.closeness_loss(a, b, same, 1.0, released=True).item() == pytest.approx((0.25 + 0.5**2) / 2)
-    assert sgcn.closeness_loss(a, b, same, 1.0, released=False).item() == pytest.approx((0.25 + 0.75) / 4)
+    assert sgcn.closeness_loss(a, b, same, 1.0, paper=False).item() == pytest.approx((0.25 + 0.5**2) / 2)
+    assert sgcn.closeness_loss(a, b, same, 1.0, paper=True).item() == pytest.approx((0.25 + 0.75) / 4)
 
 
 def test_features_lie_on_the_sphere_where_the_paper_says_so():
@@ -131,3 +134,55 @@ def test_features_lie_on_the_sphere_where_the_paper_says_so():
     assert torch.allclose(sgcn.build(sgcn.SiameseGcnConfig())(poses).norm(dim=1), torch.ones(5))
     with pytest.raises(WorkbookError, match="true, released"):
         sgcn.SiameseGcnConfig("nearest")
+
+
+def crowd():
+    """Two people over three frames, who overlap in the second; a third stands apart in the first."""
+    rows = [(0, 0, 0), (0, 1, 200), (0, 2, 400), (1, 0, 0), (1, 1, 20), (2, 0, 0)]  # frame, id, left edge
+    box = np.array([[x, 10, x + 50, 110] for *_, x in rows], float)
+    xy = box[:, None, :2] + np.linspace(0, 1, 15)[None, :, None] * [50, 100]
+    return people(frame=[r[0] for r in rows], track=[r[1] for r in rows], box=box, xy=xy)
+
+
+def test_pairs_by_hand():
+    found = pose_pairs.pairs_of(crowd())
+    assert found["positive"].tolist() == [[0, 3], [1, 4], [3, 5]]
+    assert found["hard"].tolist() == [[3, 4], [4, 3]]
+    assert len(found["other"]) == 6 and [0, 1] in found["other"].tolist()
+
+
+def test_a_pose_is_the_same_wherever_and_however_large_its_box_is():
+    some = crowd()
+    larger = some.replace(xy=some.xy * 3 + 7, box=some.box * 3 + 7)
+    np.testing.assert_allclose(pose_pairs.inputs_of(some), pose_pairs.inputs_of(larger), atol=1e-6)
+    assert pose_pairs.inputs_of(some)[0, 14].tolist() == [1, 1]
+    gone = some.replace(present=np.zeros((6, 15), bool), xy=np.full((6, 15, 2), 9.0))
+    assert (pose_pairs.inputs_of(gone) == 0.5).all()
+    released = pose_pairs.inputs_of(gone, paper=False)
+    assert released[1, 0].tolist() == [-195, 0]  # the box from 200, 5 px wider on each side; above the image is cut off
+
+
+def test_batches_come_again_and_training_tells_pairs_apart():
+    video = Video("made", (500, 200), np.ones(3, bool), crowd())
+    pairs = pose_pairs.Pairs([video])
+    a, b, same = pairs.batch(8, 3, 0)
+    assert a.shape == b.shape == (8, 15, 2) and same.tolist() == [1, 1, 1, 1, 0, 0, 0, 0]
+    assert all(torch.equal(x, y) for x, y in zip(pairs.batch(8, 3, 0), (a, b, same), strict=True))
+    assert pairs.rows["positive"].tolist() == [[0, 3], [1, 4], [3, 5]]
+    pairs.inputs = np.arange(90, dtype=np.float32).reshape(6, 15, 1).repeat(2, -1)  # tell the rows apart
+    drawn = [pairs.batch(8, step, seed)[0] for step, seed in ((3, 0), (4, 0), (3, 1))]
+    assert not torch.equal(drawn[0], drawn[1]) and not torch.equal(drawn[0], drawn[2])
+    with pytest.raises(WorkbookError, match="no positive pair in 0 videos"):
+        pose_pairs.Pairs([])
+
+
+def test_training_brings_a_person_together_and_others_apart():
+    videos = puppets.videos("train", n=2, render=False)
+    model = sgcn.start_from(None, sgcn.SiameseGcnConfig())
+    draw = sgcn.batches(videos, model.config, 64, 0)
+    log = fit(model, lambda m, step: sgcn.losses(m, *draw(step)), Recipe(Span("train", 0, 2), 80, 32, 5e-3))
+    assert np.mean([row["loss"] for row in log[-10:]]) < 0.7 * log[0]["loss"]
+    a, b, same = draw(10_000)
+    with torch.no_grad():
+        distance = (model(a) - model(b)).norm(dim=1)
+    assert distance[same == 1].median() < 0.5 * distance[same == 0].median()

@@ -19,13 +19,14 @@ from helpers.nets import (
     keypoint_rcnn,
     mobile_pose,
     pyramid_pose,
+    siamese_gcn,
     track_lstm,
     tubes,
 )
 
 _TOP_DOWN = (deconv_pose, high_resolution, mobile_pose, pyramid_pose)
 NETWORKS: dict[type, ModuleType] = {
-    module.Config: module for module in (keypoint_rcnn, inflate, tubes, track_lstm, *_TOP_DOWN)
+    module.Config: module for module in (keypoint_rcnn, inflate, tubes, track_lstm, siamese_gcn, *_TOP_DOWN)
 }
 
 

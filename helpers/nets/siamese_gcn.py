@@ -4,6 +4,7 @@ Notebook 10 builds it joint by joint (LT §3.4). Joints are in the workbook's or
 released code departs from the paper, both forms are here and `SiameseGcnConfig` names them.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from scipy.sparse.csgraph import shortest_path
 from torch import nn
 
 from helpers import WorkbookError
-from helpers.nets import released
+from helpers.nets import pose_pairs, released
+from helpers.people import Video
 from helpers.skeleton import INDEX, N_JOINTS
 
 # fmt: off
@@ -33,15 +35,17 @@ PARTITIONS = {"true": np.inf, "released": 1}
 class SiameseGcnConfig:
     """partition: of `PARTITIONS`; importance: every bone has a weight that is learned, in each of the two layers.
 
-    width: channels of a joint; features: numbers of a pose. unit: points lie on the unit sphere, as the paper
-    writes (released: anywhere). Raises WorkbookError for another partition.
+    width: channels of a joint; features: numbers of a pose. paper: poses are divided by their boxes' sides, points lie
+    on the unit sphere and the loss is the paper's; else whole pixels, points anywhere and the released loss (O-15).
+    margin: how far apart points of different poses are asked to lie. Raises WorkbookError for another partition.
     """
 
     partition: str = "true"
     importance: bool = True
     width: int = 64
     features: int = 128
-    unit: bool = True
+    paper: bool = True
+    margin: float = 1.0
 
     def __post_init__(self):
         if self.partition not in PARTITIONS:
@@ -49,7 +53,7 @@ class SiameseGcnConfig:
 
 
 #: What was released: 22,786 parameters.
-RELEASED = SiameseGcnConfig("released", unit=False)
+RELEASED = SiameseGcnConfig("released", paper=False)
 
 
 def hops(furthest: float = np.inf) -> np.ndarray:
@@ -120,7 +124,7 @@ class SiameseGcn(nn.Module):
         for k, block in enumerate(self.st_gcn_networks):
             x = block(x, self.A * self.edge_importance[k] if self.config.importance else self.A)
         found = self.fcn(x.mean((2, 3), keepdim=True)).flatten(1)
-        return nn.functional.normalize(found) if self.config.unit else found
+        return nn.functional.normalize(found) if self.config.paper else found
 
 
 def build(config: SiameseGcnConfig) -> SiameseGcn:
@@ -142,18 +146,41 @@ def load_released(path: Path | str) -> SiameseGcn:
     tensors = released.tensors_of(path)
     last = tensors.get("fcn.weight")
     sizes = {} if last is None or last.ndim != 4 else {"features": last.shape[0], "width": last.shape[1]}
-    config = SiameseGcnConfig("released", "edge_importance.0" in tensors, unit=False, **sizes)
+    config = SiameseGcnConfig("released", "edge_importance.0" in tensors, paper=False, **sizes)
     return released.take(build(config), tensors, path, "Siamese graph network")
 
 
-def closeness_loss(a: torch.Tensor, b: torch.Tensor, same: torch.Tensor, margin: float, released: bool) -> torch.Tensor:
+def closeness_loss(a: torch.Tensor, b: torch.Tensor, same: torch.Tensor, margin: float, paper: bool) -> torch.Tensor:
     """The contrastive loss of pairs of features (N, F), same (N,) 1 or 0.
 
     Half of D² where they are the same; where not, of max(0, margin − D²), the mean over pairs (LT eq. 3), or, released,
     of max(0, margin − D)², their sum (O-15).
     """
     square = (a - b).square().sum(1)
-    if released:
-        away = (margin - square.clamp(min=1e-12).sqrt()).clamp(min=0).square()
-        return (same * square + (1 - same) * away).sum() / 2
-    return (same * square + (1 - same) * (margin - square).clamp(min=0)).mean() / 2
+    if paper:
+        return (same * square + (1 - same) * (margin - square).clamp(min=0)).mean() / 2
+    away = (margin - square.clamp(min=1e-12).sqrt()).clamp(min=0).square()
+    return (same * square + (1 - same) * away).sum() / 2
+
+
+Config = SiameseGcnConfig
+
+
+def start_from(first: SiameseGcn | None, config: SiameseGcnConfig) -> SiameseGcn:
+    """The network before training: another's weights, or random ones."""
+    model = build(config)
+    if first is not None:
+        model.load_state_dict(first.state_dict())
+    return model
+
+
+def batches(videos: Sequence[Video], config: SiameseGcnConfig, batch: int, seed: int) -> Callable[[int], tuple]:
+    """A function step → (poses, poses, same): pairs of true people, see `pose_pairs.Pairs`."""
+    pairs = pose_pairs.Pairs(videos, config.paper)
+    return lambda step: pairs.batch(batch, step, seed)
+
+
+def losses(model: SiameseGcn, a: torch.Tensor, b: torch.Tensor, same: torch.Tensor) -> dict[str, torch.Tensor]:
+    """The named loss of one step; both sides of the pairs go through the network at once."""
+    first, second = model(torch.cat([a, b])).chunk(2)
+    return {"loss": closeness_loss(first, second, same, model.config.margin, model.config.paper)}
