@@ -1,0 +1,371 @@
+"""Simple Baselines' algorithm 1: people carried by the flow, and who of this frame is whom of the last ones."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from helpers import WorkbookError
+from helpers.detections.flow import Neighbours, zero
+from helpers.detections.propagation import Known, Propagation, Propagator, propagate, propagated, united
+from helpers.geometry import box_iou
+from helpers.people import Video, concatenate, nobody, people
+from helpers.skeleton import N_JOINTS, OKS_SIGMAS
+from helpers.tracking import track
+from helpers.tracking.flow_similarity import SIMILARITIES, FlowTracker, most_similar
+
+SIZE = 100, 120  # height, width
+
+
+def image(value=0, size=SIZE):
+    return np.full((*size, 3), value, np.uint8)
+
+
+def constant(dx, dy=0.0):
+    """A provider whose flow is the same everywhere."""
+    return lambda a, b: np.broadcast_to(np.float32([dx, dy]), (*a.shape[:2], 2)).copy()
+
+
+def boxes(*corners, score=0.9, frame=0):
+    """Boxes of one frame."""
+    return people(
+        frame=np.full(len(corners), frame), box=np.reshape(corners, (-1, 4)), score=np.full(len(corners), score)
+    )
+
+
+def grid_pose(image, boxes):
+    """An estimator that sees every joint where it should be: on a 5 × 3 grid in the box."""
+    u = np.stack(np.meshgrid(np.linspace(0, 1, 3), np.linspace(0, 1, 5)), -1).reshape(-1, 2)
+    xy = boxes.box[:, None, :2] + u * (boxes.box[:, None, 2:] - boxes.box[:, None, :2])
+    return people(
+        frame=boxes.frame, box=boxes.box, score=boxes.score, xy=xy, joint_score=np.full((len(boxes), N_JOINTS), 0.8)
+    )
+
+
+def propagator(flow=constant(0), **chosen):
+    return Propagator(grid_pose, Neighbours(flow) if flow else None, Propagation(**chosen))
+
+
+# --- boxes ----------------------------------------------------------------------------------------
+
+
+def test_three_frames_by_hand():
+    """A person moves 5 px to the right each frame; the detector sees it in the first only."""
+    one = propagator(constant(5), score="joints")
+    assert one.step(boxes([20, 20, 40, 60]), image(0)).box.tolist() == [[20, 20, 40, 60]]
+    assert one.carried.tolist() == [False] and one.alone.tolist() == [0]
+    second = one.step(nobody(), image(1))  # the grid's extent is the box: 7.5 % of 20 × 40 px on each side
+    assert np.allclose(second.box, [[25 - 1.5, 20 - 3, 45 + 1.5, 60 + 3]]) and second.frame.tolist() == [1]
+    assert np.isclose(second.score[0], 0.8) and one.carried.tolist() == [True] and one.alone.tolist() == [1]
+    third = one.step(nobody(), image(2))
+    assert np.allclose(third.box, [[28.5 - 1.725, 17 - 3.45, 51.5 + 1.725, 63 + 3.45]]) and one.alone.tolist() == [2]
+
+
+@pytest.mark.parametrize(("name", "score"), [("joints", 0.8), ("box", 0.9), ("both", 0.72)])
+def test_the_score_of_a_propagated_box(name, score):
+    found = grid_pose(None, boxes([20, 20, 40, 60]))
+    rows, moved = propagated(found, found.score, constant(1)(image(), image()), Propagation(score=name))
+    assert rows.tolist() == [0] and np.allclose(moved.score, score)
+
+
+def test_the_margin_may_be_read_as_15_percent_a_side():
+    one = propagator(margin=0.15)
+    one.step(boxes([20, 20, 40, 60]), image(0))
+    assert np.allclose(one.step(nobody(), image(1)).box, [[17, 14, 43, 66]])
+
+
+def test_only_sure_joints_are_carried():
+    found = grid_pose(None, boxes([20, 20, 40, 60]))
+    score = np.where(found.xy[..., 1] > 45, 0.39, 0.4)  # the two lowest rows are unsure
+    found, still = found.replace(joint_score=score), constant(0)(image(), image())
+    moved = propagated(found, found.score, still, Propagation(joint=0.4, margin=0))[1]
+    assert np.allclose(moved.box, [[20, 20, 40, 40]]) and np.isclose(moved.score[0], 0.4 * 0.9)
+    assert not len(propagated(found, found.score, still, Propagation(joint=0.4, sure=0.5))[0])
+
+
+def test_joints_that_leave_the_image_are_let_go():
+    """A step of 15 px to the left: of the columns at 10, 20 and 30 px two remain, then one, then nobody."""
+    one = propagator(constant(-15), margin=0.0)
+    one.step(boxes([10, 20, 30, 60]), image(0))
+    assert np.allclose(one.step(nobody(), image(1)).box, [[5, 20, 15, 60]])
+    assert len(one.step(nobody(), image(2))) == 0  # one column of five joints: a box without a width
+    assert len(one.step(nobody(), image(3))) == 0
+
+
+def test_people_of_few_joints_are_let_go():
+    found = grid_pose(None, boxes([10, 20, 30, 60]))
+    found = found.replace(present=np.arange(N_JOINTS)[None] < 2)
+    still = constant(0)(image(), image())
+    assert not len(propagated(found, found.score, still, Propagation(fewest=3))[0])
+    assert len(propagated(found, found.score, still, Propagation(fewest=2))[0]) == 1
+
+
+def test_ghosts_live_at_most_so_long():
+    """Without a bound nobody is let go whom the pose network goes on to see."""
+    for most in (1, 3):
+        one = propagator(most=most)
+        lengths = [len(one.step(boxes([20, 20, 40, 60]) if t == 0 else nobody(), image(t))) for t in range(8)]
+        assert lengths == [1] * (most + 1) + [0] * (7 - most)
+
+
+def test_a_detected_box_ends_the_loneliness():
+    """The detector sees the person every second frame, from then on less surely than the box that was carried."""
+    one = propagator(most=2, score="box", margin=0.0)
+    for t in range(6):
+        seen = boxes([20, 20, 40, 60], score=0.6 if t else 0.95) if t % 2 == 0 else nobody()
+        one.step(seen, image(t))
+        assert one.alone.tolist() == [t % 2] and one.carried.tolist() == [t > 0]
+
+
+def test_of_two_overlapping_boxes_the_surer_stays():
+    detected, carried = boxes([0, 0, 10, 10], score=0.6), boxes([0, 0, 10, 9], [50, 50, 60, 60], score=0.7)
+    both = concatenate([detected, carried])
+    assert united(both, 1, Propagation()).tolist() == [1, 2]
+    assert united(both, 1, Propagation(detected_first=True)).tolist() == [0, 2]
+    assert united(both.replace(score=np.full(3, 0.5)), 1, Propagation()).tolist() == [0, 2]  # a tie is the detector's
+    assert united(both, 1, Propagation(nms=0.95)).tolist() == [0, 1, 2]
+
+
+def plain_nms(box, score, threshold):
+    """The textbook's loop, an independent oracle."""
+    left, kept = sorted(range(len(box)), key=lambda i: (-score[i], i)), []
+    while left:
+        best = left.pop(0)
+        kept.append(best)
+        left = [i for i in left if box_iou(box[[best]], box[[i]])[0, 0] <= threshold]
+    return sorted(kept)
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0.1, 0.9))
+@settings(deadline=None, max_examples=50)
+def test_united_is_the_textbooks_nms(seed, threshold):
+    rng = np.random.default_rng(seed)
+    corner = rng.integers(0, 20, (12, 2))
+    some = people(
+        frame=np.zeros(12),
+        box=np.concatenate([corner, corner + rng.integers(1, 20, (12, 2))], 1),
+        score=rng.random(12).round(1),
+    )
+    kept = united(some, 6, Propagation(nms=threshold)).tolist()
+    assert kept == plain_nms(some.box, some.score, threshold)
+
+
+def test_without_a_flow_the_detector_is_alone():
+    one = propagator(None, person=0.5)
+    assert len(one.step(boxes([20, 20, 40, 60]), image(0))) == 1
+    assert len(one.step(boxes([20, 20, 40, 60], score=0.4), image(1))) == 0
+    assert len(one.step(nobody(), image(2))) == 0
+
+
+def test_one_pixel_boxes_and_boxes_outside_are_no_trouble():
+    one = propagator(constant(1))
+    odd = boxes([10, 10, 10, 10], [-50, -50, -20, -20], [119, 99, 200, 200])
+    assert len(one.step(odd, image(0))) == 3
+    assert len(one.step(nobody(), image(1))) == 0  # no joint with an extent is left in the image
+
+
+def test_bad_input_is_one_sentence():
+    with pytest.raises(WorkbookError, match="score 'x' is unknown"):
+        Propagation(score="x")
+    with pytest.raises(WorkbookError, match="at least 2 joints"):
+        Propagation(fewest=1)
+    with pytest.raises(WorkbookError, match="box 1 is not finite"):
+        propagator().step(boxes([0, 0, 1, 1], [0, 0, np.nan, 1]), image())
+    one = propagator(zero)
+    one.step(boxes([20, 20, 40, 60]), image(0))
+    with pytest.raises(WorkbookError, match="size"):
+        one.step(nobody(), image(0, (50, 50)))
+
+
+def test_known_people_are_not_looked_at_again():
+    some = grid_pose(None, boxes([0, 0, 10, 10], [20, 0, 30, 10])).replace(joint_score=np.full((2, N_JOINTS), 0.3))
+    asked = []
+    known = Known(some, lambda image, new: asked.append(len(new)) or grid_pose(image, new))
+    mixed = boxes([40, 0, 50, 10], [20, 0, 30, 10], [0, 0, 10, 10])
+    found = known(image(), mixed)
+    assert asked == [1] and found.box.tolist() == mixed.box.tolist()
+    assert found.joint_score[:, 0].tolist() == [0.8, 0.3, 0.3]
+    assert known(image(), mixed.replace(frame=[1, 1, 1])).joint_score[:, 0].tolist() == [0.8] * 3
+
+
+# --- a whole video --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def clip():
+    """Two people who walk towards each other; the detector sees each in most frames."""
+    rng, parts = np.random.default_rng(0), []
+    for t in range(12):
+        there = [[10 + 3 * t, 20, 30 + 3 * t, 60], [80 - 2 * t, 30, 100 - 2 * t, 70]]
+        parts.append(boxes(*[b for b in there if rng.random() < 0.7] or there[:1], frame=t))
+    return Video("clip", SIZE[::-1], np.ones(12, bool), nobody(), frames=[image(t) for t in range(12)]), concatenate(
+        parts
+    )
+
+
+@pytest.mark.parametrize("flow", [None, constant(1, 0)])
+def test_a_whole_video_equals_its_frames_one_by_one(clip, flow):
+    video, found = clip
+    which = range(2, 11)
+    offline = propagate(video, found, grid_pose, flow, Propagation(), which)
+    online = Propagator(grid_pose, Neighbours(flow) if flow else None)
+    steps = concatenate([online.step(found.at(t), video.frames[t]) for t in which])
+    for name in ("frame", "box", "score", "xy", "joint_score", "present"):
+        assert np.array_equal(getattr(offline, name), getattr(steps, name)), name
+
+
+def test_poses_without_propagation_are_looked_at_many_frames_at_a_time(clip):
+    video, found = clip
+    calls = []
+
+    class Both:
+        def __call__(self, image, boxes):
+            raise AssertionError
+
+        def in_video(self, frames, boxes):
+            calls.append(len(boxes))
+            return grid_pose(None, boxes)
+
+    assert len(propagate(video, found, Both(), None)) == calls[0] == len(found)
+
+
+@pytest.mark.parametrize("similarity", SIMILARITIES)
+def test_memory_is_bounded(similarity):
+    """The state after 1,000 frames is as large as after 20."""
+    neighbours = Neighbours(constant(0))
+    one, tracker = Propagator(grid_pose, neighbours), FlowTracker(similarity, neighbours, queue=4)
+    sizes = {}
+    for t in range(1001):
+        now = one.step(boxes([20, 20, 40, 60], [60, 20, 80, 60]), shown := image(t % 7))
+        tracker.step(now, shown)
+        sizes[t] = len(tracker.remembered[0]), len(one._before), len(one.alone)
+    assert sizes[20] == sizes[1000] == (8, 2, 2)
+
+
+# --- similarities ---------------------------------------------------------------------------------
+
+
+def person(x, frame=0, width=20.0):
+    """One person on a grid, whose left upper corner is at (x, 20)."""
+    return grid_pose(None, boxes([x, 20, x + width, 60], frame=frame))
+
+
+def oks_at(distance, area):
+    """OKS of two poses that are a shift apart, by hand."""
+    return np.exp(-(distance**2) / (2 * area * (2 * np.asarray(OKS_SIGMAS)) ** 2)).mean()
+
+
+@pytest.mark.parametrize(
+    ("similarity", "expected"),
+    [("bbox", 10 / 30), ("pose", oks_at(10, 800)), ("flow", oks_at(4, 800)), ("multi-flow", oks_at(4, 800))],
+)
+def test_similarities_by_hand(similarity, expected):
+    """The person has moved by 10 px, the flow says 6: boxes of 20 × 40 px share 10 of 30 columns."""
+    tracker = FlowTracker(similarity, Neighbours(constant(6)))
+    tracker.step(person(20), image(0))
+    if tracker.neighbours:
+        tracker._carry(tracker.neighbours, image(1))
+    assert np.allclose(tracker.similarities(person(30))[1], [[expected]])
+
+
+def test_multi_flow_chains_the_flows_and_takes_the_most_similar():
+    """Two frames back and one frame back, each carried to here: 2 · 6 and 6 px; the nearer pose counts."""
+    tracker = FlowTracker("multi-flow", Neighbours(constant(6)), queue=3)
+    tracker.step(person(20), image(0))
+    tracker.step(person(22), image(1))  # carried 26, seen at 22
+    tracker._carry(tracker.neighbours, image(2))  # carried twice 32, carried once 28
+    known, ids, age = tracker.remembered
+    assert known.xy[:, 0, 0].tolist() == [32, 28] and ids.tolist() == [0, 0] and age.tolist() == [1, 0]
+    assert np.allclose(tracker.similarities(person(33))[1], [[oks_at(1, 800)]])
+
+
+def test_multi_flow_finds_again_who_was_hidden():
+    ids = {}
+    for similarity in SIMILARITIES:
+        tracker = FlowTracker(similarity, Neighbours(constant(6)))
+        steps = [person(20), nobody(), person(32)]
+        ids[similarity] = [i for t, p in enumerate(steps) for i in tracker.step(p, image(t))]
+    assert ids == {"bbox": [0, 1], "pose": [0, 1], "flow": [0, 1], "multi-flow": [0, 0]}
+
+
+def test_the_queue_forgets():
+    for queue, same in ((2, False), (3, True)):
+        tracker = FlowTracker("multi-flow", Neighbours(constant(0)), queue=queue)
+        ids = [tracker.step(p, image(t)) for t, p in enumerate([person(20), nobody(), nobody(), person(20)])]
+        assert (ids[-1][0] == 0) == same
+
+
+def test_less_similar_than_the_threshold_is_somebody_else():
+    for link, same in ((0.3, True), (0.34, False)):
+        tracker = FlowTracker("bbox", link=link)
+        tracker.step(person(20))
+        assert (tracker.step(person(30)).tolist() == [0]) == same
+    tracker = FlowTracker("bbox", link=0.0)
+    tracker.step(person(20))
+    assert tracker.step(person(80)).tolist() == [1]  # nothing in common is never the same
+
+
+def test_carried_joints_that_leave_the_image_are_forgotten():
+    tracker = FlowTracker("flow", Neighbours(constant(-15)))
+    tracker.step(person(10), image(0))  # columns at 10, 20, 30 px
+    tracker._carry(tracker.neighbours, image(1))
+    assert tracker.remembered[0].present.reshape(5, 3).tolist() == [[False, True, True]] * 5
+
+
+def test_greedy_and_the_other_reading():
+    """Both people are most like the first; greedily the second takes what is left, else it opens a track."""
+    cost = np.array([[0.1, 0.2], [0.9, 0.7]])
+    assert [a.tolist() for a in most_similar(cost)] == [[0], [0]]
+    assert [a.tolist() for a in most_similar(cost[:, ::-1])] == [[0], [1]]
+    assert [a.tolist() for a in most_similar(cost, 0.05)] == [[], []]
+    assert [a.tolist() for a in most_similar(np.zeros((0, 2)))] == [[], []]
+    for match, second in ((None, 1), (most_similar, 2)):
+        tracker = FlowTracker("bbox", link=0.0, **({"match": match} if match else {}))
+        tracker.step(concatenate([person(20), person(36)]))
+        assert tracker.step(concatenate([person(20), person(24)])).tolist() == [0, second]
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from(list(SIMILARITIES)), st.sampled_from(["greedy", "argmax"]))
+@settings(deadline=None, max_examples=40)
+def test_ids_are_all_different_and_follow_their_people(seed, similarity, match):
+    """People in another order get the same ids in that order, up to the names of the new ones."""
+    rng = np.random.default_rng(seed)
+    frames = [
+        grid_pose(
+            None, boxes(*np.concatenate([c := rng.uniform(0, 60, (n, 2)), c + 20 + rng.uniform(0, 20, (n, 2))], 1))
+        )
+        for n in rng.integers(0, 5, 6)
+    ]
+    orders = [rng.permutation(len(p)) for p in frames]
+    kind = {} if match == "greedy" else {"match": most_similar}
+    plain, mixed = (FlowTracker(similarity, Neighbours(constant(1)), link=0.1, **kind) for _ in range(2))
+    names = {}
+    for t, (p, order) in enumerate(zip(frames, orders, strict=True)):
+        a, b = plain.step(p, image(t))[order], mixed.step(p[order], image(t))
+        assert len(set(b.tolist())) == len(b) and (b >= 0).all()
+        assert all(names.setdefault(i, j) == j for i, j in zip(a.tolist(), b.tolist(), strict=True))
+
+
+@pytest.mark.parametrize("similarity", SIMILARITIES)
+def test_a_tracked_video_equals_its_frames_one_by_one(clip, similarity):
+    video, found = clip
+    found = grid_pose(None, found)
+    offline = track(found, FlowTracker(similarity, Neighbours(constant(1))), len(video), video.frames)
+    online = FlowTracker(similarity, Neighbours(constant(1)))
+    assert offline.track.tolist() == [i for t in range(12) for i in online.step(found.at(t), video.frames[t])]
+
+
+def test_bad_trackers_are_one_sentence():
+    for arguments, message in (
+        (("x",), "'x' is unknown"),
+        (("flow",), "needs the flow"),
+        (("bbox", None, 0), "at least 1 frame"),
+    ):
+        with pytest.raises(WorkbookError, match=message):
+            FlowTracker(*arguments)
+    tracker = FlowTracker("flow", Neighbours(zero))
+    with pytest.raises(WorkbookError, match="image is needed"):
+        tracker.step(person(20))
+    tracker.step(person(20), image(0))
+    with pytest.raises(WorkbookError, match="size"):
+        tracker.step(person(20), image(0, (50, 50)))
