@@ -309,6 +309,7 @@ EXAMPLES = {
         lambda: widgets.AttentionView(np.stack([POSE, POSE]), np.ones((2, 15), bool), lambda *_: EVEN),
         {"token": 4},
     ),
+    "HeatmapExplorer": (lambda: widgets.HeatmapExplorer(np.eye(5)[None] + 0.1, ["nose"], [[9, 9]]), {"joint": -1}),
 }
 every = pytest.mark.parametrize("name", EXAMPLES)
 

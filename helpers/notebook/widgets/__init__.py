@@ -5,10 +5,22 @@ Sliders where a number is all that is moved; players, editors and tables where p
 
 from helpers.notebook.widgets.attention_view import AttentionView
 from helpers.notebook.widgets.base import Live, png
+from helpers.notebook.widgets.heatmap_explorer import HeatmapExplorer
 from helpers.notebook.widgets.match_table import FramePair, MatchTable
 from helpers.notebook.widgets.plane_picker import PlanePicker
 from helpers.notebook.widgets.player import Player
 from helpers.notebook.widgets.pose_editor import PoseEditor
 from helpers.notebook.widgets.sliders import Sliders
 
-__all__ = ["AttentionView", "FramePair", "Live", "MatchTable", "PlanePicker", "Player", "PoseEditor", "Sliders", "png"]
+__all__ = [
+    "AttentionView",
+    "FramePair",
+    "HeatmapExplorer",
+    "Live",
+    "MatchTable",
+    "PlanePicker",
+    "Player",
+    "PoseEditor",
+    "Sliders",
+    "png",
+]
