@@ -186,3 +186,11 @@ def test_training_brings_a_person_together_and_others_apart():
     with torch.no_grad():
         distance = (model(a) - model(b)).norm(dim=1)
     assert distance[same == 1].median() < 0.5 * distance[same == 0].median()
+
+
+def test_scores_are_distances_of_features():
+    model, poses = sgcn.build(sgcn.SiameseGcnConfig()), torch.rand(5, 15, 2)
+    with torch.no_grad():
+        a, b = model(poses[:2]), model(poses[2:])
+    expected = (a[:, None] - b[None]).square().sum(-1).sqrt()
+    assert torch.allclose(sgcn.score(model, poses[:2], poses[2:]), expected, atol=1e-5)

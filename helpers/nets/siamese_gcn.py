@@ -184,3 +184,9 @@ def losses(model: SiameseGcn, a: torch.Tensor, b: torch.Tensor, same: torch.Tens
     """The named loss of one step; both sides of the pairs go through the network at once."""
     first, second = model(torch.cat([a, b])).chunk(2)
     return {"loss": closeness_loss(first, second, same, model.config.margin, model.config.paper)}
+
+
+def score(model: SiameseGcn, before: torch.Tensor, now: torch.Tensor) -> torch.Tensor:
+    """How far poses (N, 15, 2) and (M, 15, 2) lie apart, (N, M): every pose goes through the network once."""
+    with torch.inference_mode():
+        return torch.cdist(model(before), model(now))
