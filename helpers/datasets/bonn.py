@@ -4,6 +4,7 @@
 `python -m helpers fetch bonn` downloads it; the notebooks from 05 on repeat their experiments on it.
 """
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -83,6 +84,7 @@ def _people(rows):
 
 #: The clip with images, and the score below which what a detector found in it is left out.
 CLIP, LEAST_SCORE = "060470979", 0.3
+FLOW = "raft_flow.npz"
 
 
 def real_clip(least_score: float = LEAST_SCORE) -> tuple[Video, People] | None:
@@ -94,21 +96,46 @@ def real_clip(least_score: float = LEAST_SCORE) -> tuple[Video, People] | None:
     Raises WorkbookError for a damaged file.
     """
     folder = find("bonn")
-    if folder is None or not _poses_file(folder).exists():
+    if folder is None or not _derived(folder).exists():
         return None
     clip = next(video for video in read_bonn(folder, "val") if video.name == CLIP)
-    return clip, read_poses(_poses_file(folder), least_score)
+    return clip, read_poses(_derived(folder), least_score)
 
 
-def missing_clip() -> str:
-    """One line that says what is missing where `real_clip` gives None."""
+def real_flow() -> np.ndarray | None:
+    """RAFT's flow of the clip from each frame to the next; None where it is missing.
+
+    From `derived/<clip>_raft_flow.npz`, which no public source has: (T − 1, 135, 240, 2) in pixels of the full
+    frames, a cell for 4 × 4 of them. `detections.flow.stored` makes a provider of it.
+    Raises WorkbookError for a damaged file.
+    """
+    folder = find("bonn")
+    if folder is None or not _derived(folder, FLOW).exists():
+        return None
+    return read_flow(_derived(folder, FLOW))
+
+
+def missing_clip(what: str = "poses.json") -> str:
+    """One line that says what is missing where `real_clip`, or `real_flow` (what: `FLOW`), gives None."""
     if find("bonn") is None:
         return missing("bonn")
-    return f"bonn: {_poses_file(Path('bonn')).as_posix()} not found, left out; no public source has it"
+    return f"bonn: {_derived(Path('bonn'), what).as_posix()} not found, left out; no public source has it"
 
 
-def _poses_file(folder: Path) -> Path:
-    return folder / "derived" / f"{CLIP}_poses.json"
+def _derived(folder: Path, what: str = "poses.json") -> Path:
+    return folder / "derived" / f"{CLIP}_{what}"
+
+
+def read_flow(path: Path) -> np.ndarray:
+    """What is in the file of flow; see `real_flow`."""
+    try:
+        with np.load(path) as content:
+            flow = content["flow"]
+    except (KeyError, OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise WorkbookError(f"{path}: holds no array named flow ({type(error).__name__}).") from None
+    if flow.ndim != 4 or flow.shape[-1] != 2 or flow.dtype.kind != "f" or not np.isfinite(flow).all():
+        raise WorkbookError(f"{path}: flow is finite and (frames, height, width, 2), got {flow.dtype} {flow.shape}.")
+    return flow
 
 
 def read_poses(path: Path, least_score: float = LEAST_SCORE) -> People:

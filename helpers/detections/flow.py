@@ -162,30 +162,49 @@ def provider(name: str) -> Provider:
     return PROVIDERS[name]()
 
 
-class PuppetFlow:
-    """Oracle: the exact flow of a rendered puppet video, see `puppets.flow`.
+class KnownFlow:
+    """Flow that is known beforehand: fields(t) (H, W, 2) px leads from frame t of a video to the next.
 
-    It recognises by their pixels which frames it is given; they must be neighbours. Raises WorkbookError
-    for a video that is not rendered, and when called with images that are no frame of it and the next one.
+    It recognises by their pixels which frames it is given. Raises WorkbookError for a video without frames, and
+    when called with images that are no frame of it and the next one.
     """
 
-    def __init__(self, video: Video):
-        puppets.scene_of(video)
-        self._video, self._prints, self._next = video, [b""] * len(video), 0
+    def __init__(self, video: Video, fields: Callable[[int], np.ndarray]):
+        if video.frames is None:
+            raise WorkbookError(f"{video.name}: frames are missing, so none can be recognised.")
+        self._name, self._frames, self._fields = video.name, video.frames, fields
+        self._prints, self._next = [b""] * len(video), 0
 
     def __call__(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         checked_pair(a, b)
-        wanted, last = [_fingerprint(a), _fingerprint(b)], len(self._video) - 1
+        wanted, last = [_fingerprint(a), _fingerprint(b)], len(self._prints) - 1
         for t in ((self._next + k) % last for k in range(last)):  # a video is mostly gone through in order
             if self._print(t) == wanted[0] and self._print(t + 1) == wanted[1]:
                 self._next = (t + 1) % last
-                return puppets.flow(self._video, t)[0]
-        raise WorkbookError(f"{self._video.name}: the images are no frame of this video and the next one.")
+                return self._fields(t)
+        raise WorkbookError(f"{self._name}: the images are no frame of this video and the next one.")
 
     def _print(self, t: int) -> bytes:
-        assert self._video.frames is not None  # `scene_of` has seen them
-        self._prints[t] = self._prints[t] or _fingerprint(self._video.frames[t])
+        self._prints[t] = self._prints[t] or _fingerprint(self._frames[t])
         return self._prints[t]
+
+
+class PuppetFlow(KnownFlow):
+    """Oracle: the exact flow of a rendered puppet video, see `puppets.flow`; WorkbookError for any other video."""
+
+    def __init__(self, video: Video):
+        puppets.scene_of(video)
+        super().__init__(video, lambda t: puppets.flow(video, t)[0])
+
+
+def stored(video: Video, fields: np.ndarray) -> KnownFlow:
+    """Flow computed before, (T − 1, h, w, 2) px of the video's own frames, on a grid that may be coarser.
+
+    It is interpolated between the grid's cells. Raises WorkbookError for another number of fields.
+    """
+    if len(fields) != len(video) - 1:
+        raise WorkbookError(f"{video.name}: {len(fields)} fields of flow in place of {len(video) - 1}.")
+    return KnownFlow(video, lambda t: cv2.resize(fields[t].astype(np.float32), video.size))
 
 
 def _fingerprint(image: np.ndarray) -> bytes:
@@ -247,9 +266,9 @@ class Neighbours:
         The very same image object, unchanged, asks for the same step again. Raises WorkbookError for what is
         no image, and for a frame of another size than the one before.
         """
-        if image is self._given and np.array_equal(image, self._image):
+        if image is self._given and np.array_equal(checked_image(image), self._image):
             return self._flow
         field = None if self._image is None else self._provider(self._image, image)
         # A copy: cameras write the next image into the same memory.
-        self._given, self._image, self._flow = image, checked_image(image).copy(), field
+        self._image, self._given, self._flow = checked_image(image).copy(), image, field
         return field
