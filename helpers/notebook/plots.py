@@ -177,3 +177,24 @@ def forest(rows: Sequence[dict], label: str, zero: float | None = 0.0) -> Figure
     axis.set_xlabel(label + "   (blue: ours with 95 % interval, grey: published)")
     axis.spines[["top", "right"]].set_visible(False)
     return figure
+
+
+def flow_image(flow: np.ndarray, longest: float) -> np.ndarray:
+    """Flow (H, W, 2) px in the usual colours (Baker et al., IJCV 2011), uint8 (H, W, 3).
+
+    Direction is the hue, length the saturation: white stands still, what moves `longest` px or more is full.
+    """
+    import torch
+    from torchvision.utils import flow_to_image
+
+    length = np.linalg.norm(flow, axis=-1, keepdims=True) / longest
+    kept = np.nan_to_num(flow / longest / np.maximum(length, 1))
+    ruler = np.full((1, *kept.shape[1:]), np.sqrt(0.5))  # a row of full length: torchvision scales by the longest
+    both = torch.from_numpy(np.concatenate([ruler, kept]).astype(np.float32))
+    return np.ascontiguousarray(flow_to_image(both.permute(2, 0, 1)).permute(1, 2, 0).numpy()[1:])
+
+
+def flow_wheel(radius: int = 40) -> np.ndarray:
+    """The key to `flow_image`: the colour of every direction and length, uint8 (2 · radius + 1, 2 · radius + 1, 3)."""
+    steps = np.arange(-radius, radius + 1, dtype=float)
+    return flow_image(np.stack(np.meshgrid(steps, steps), -1), radius)
