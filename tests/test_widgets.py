@@ -309,6 +309,10 @@ EXAMPLES = {
         lambda: widgets.AttentionView(np.stack([POSE, POSE]), np.ones((2, 15), bool), lambda *_: EVEN),
         {"token": 4},
     ),
+    "FlowField": (
+        lambda: widgets.FlowField([flat(2)] * 2, {"here": np.eye(4)[..., None] * [1.0, 2.0]}, [POSE / 60]),
+        {"show": 1},
+    ),
     "HeatmapExplorer": (lambda: widgets.HeatmapExplorer(np.eye(5)[None] + 0.1, ["nose"], [[9, 9]]), {"joint": -1}),
 }
 every = pytest.mark.parametrize("name", EXAMPLES)

@@ -1,11 +1,12 @@
-"""Heatmap explorer in a browser: dragged, walked, switched, with a kernel and without; the same numbers as Python."""
+"""Heatmap explorer and flow field in a browser: dragged, walked, switched, with a kernel and without."""
 
 import json
 
 import numpy as np
 import pytest
 
-from helpers.notebook.widgets import HeatmapExplorer
+from helpers.notebook import plots
+from helpers.notebook.widgets import FlowField, HeatmapExplorer
 from helpers.notebook.widgets.base import script
 
 HEAT = """
@@ -17,11 +18,26 @@ heat = HeatmapExplorer(np.random.default_rng(0).random((2, 12, 16)) ** 4, ["nose
 heat.move(joint=-1)
 heat
 """
+FLOW = """
+from helpers.notebook import plots
+from helpers.notebook.widgets import FlowField
+
+pose = plots.standing_pose() * 0.6 + [20, 10]
+halves = np.zeros((160, 240, 2), np.float32)
+halves[:, 120:] = 6, -2
+images = np.full((2, 160, 240, 3), 150, np.uint8)
+flows = {"dis": halves, "exact": halves + 1, "zero": 0 * halves}
+flow = FlowField(images, flows, [pose, pose + [110, 0]], title="Flow")
+flow
+"""
+
+
+STANDING = plots.standing_pose() / 2.5
 
 
 @pytest.fixture(scope="module")
 def notebook(open_notebook):
-    notebook = open_notebook([HEAT])
+    notebook = open_notebook([HEAT, FLOW])
     yield notebook
     notebook.close()
 
@@ -58,6 +74,16 @@ def settled(notebook, label, what):
         arg=[label, what],
         timeout=5000,
     )
+
+
+def agreed(notebook, label, name):
+    """What a widget shows, once the browser has heard Python's answer to its last view."""
+    for _ in range(50):
+        state = notebook.numbers(label)
+        if [state["view"], state["answer"]] == notebook.python(f"[{name}.view, {name}.answer]"):
+            return state
+        notebook.page.wait_for_timeout(100)
+    raise AssertionError(f"{label}: browser and Python show different things: {state}")
 
 
 def timed(notebook, label, capsys):
@@ -114,8 +140,8 @@ def test_a_dragged_joint_is_followed_by_python(notebook, capsys):
         notebook.page.wait_for_timeout(25)
     mouse.up()
     settled(notebook, "Heat", "(v, a) => !v.rounded && a.cell[0] === 9 && a.cell[1] === 4 && a.decoded[0] === 9.25")
-    state = notebook.numbers("Heat")
-    assert state["answer"] == notebook.python("heat.answer") and notebook.pixels(widget) != before
+    state = agreed(notebook, "Heat", "heat")
+    assert notebook.pixels(widget) != before
     cells, decoded, errors = json.loads(widget.locator("canvas").first.get_attribute("data-seen"))
     assert (cells, decoded) == (state["answer"]["cell"], state["answer"]["decoded"])
     for name, error in state["answer"]["errors"].items():
@@ -166,9 +192,121 @@ def test_without_a_kernel_the_joint_is_dragged_and_noise_added(page):
     assert "Python" not in widget.locator(".workbook-note").inner_text() and not page.failures
 
 
+# --- the flow field -------------------------------------------------------------------------------------------
+
+
+def joint(widget, j, width=240):
+    """Where a joint of the chosen person lies on the page."""
+    canvas = widget.locator("canvas").first
+    box, xy = canvas.bounding_box(), json.loads(canvas.get_attribute("data-placed"))
+    return box["x"] + (xy[2 * j] + 0.5) * box["width"] / width, box["y"] + (xy[2 * j + 1] + 0.5) * box["width"] / width
+
+
+def test_script_and_python_carry_the_same_joints(page):
+    rng = np.random.default_rng(2)
+    xy = np.round(rng.uniform(-8, [68, 48], (4, 15, 2)), 1)
+    xy[0, :4] = [[2.5, 3.5], [3.5, 2.5], [0.5, 1.5], [-0.5, 39.5]]  # halves go to the even pixel
+    present, after = rng.random((4, 15)) < 0.8, np.where(rng.random((4, 15, 1)) < 0.7, xy + 2, np.nan)
+    present[0, :4] = present[:, 14] = True
+    flows = {name: rng.normal(scale=9, size=(40, 60, 2)) for name in ("noise", "exact")} | {
+        "still": np.ones((40, 60, 2))
+    }
+    w = FlowField(np.zeros((2, 40, 60, 3), np.uint8), flows, xy, present, after)
+    loaded(page, "flow_field")
+    views = [
+        w.view | {"provider": provider, "person": person, "joint": int(joint)}
+        for provider in range(3)
+        for person in range(4)
+        for joint in np.flatnonzero(present[person])[:9:3]
+    ]
+    found = page.evaluate(
+        "([scene, views]) => { const f = scene.fields.map(fieldOf); return views.map(v => followed(v, scene, f)); }",
+        [w.scene, views],
+    )
+    step = max(abs(flow).max() for flow in flows.values()) / 254 + 0.06
+    for view, seen in zip(views, found, strict=True):
+        answer = w.answers(w.checked(view))
+        near = [a for a, b in zip(seen["inside"], answer["inside"].tolist(), strict=True) if a != b]
+        assert len(near) <= 1, "a joint at the very edge may fall on either side"
+        assert seen["xy"] == pytest.approx(answer["xy"], abs=2 * step)
+        if not near:
+            box = seen["box"] or [np.nan] * 4
+            assert box == pytest.approx(answer["box"], abs=2 * step, nan_ok=True)
+            for name, value in answer["numbers"].items():
+                value = None if value is None or np.isnan(value) else pytest.approx(value, abs=3 * step)
+                assert seen["numbers"][name] == value, (view["provider"], name)
+    assert not page.failures
+
+
+def test_a_joint_is_dragged_across_the_edge_and_python_answers(notebook, capsys):
+    widget, mouse = notebook.widget("Flow"), notebook.page.mouse
+    before, j = notebook.pixels(widget), notebook.python("flow.view['joint']")
+    x, y = joint(widget, j)
+    scale = widget.locator("canvas").first.bounding_box()["width"] / 240
+    mouse.move(x, y)
+    mouse.down()
+    for k in range(1, 11):
+        mouse.move(x + 9 * k * scale, y)
+        notebook.page.wait_for_timeout(30)
+    mouse.up()
+    settled(notebook, "Flow", "(v, a) => a.flow[0] === 6 && a.flow[1] === -2 && a.of[2 * a.joint] > 120")
+    assert agreed(notebook, "Flow", "flow")["view"]["xy"][0][2 * j] > 120 and notebook.pixels(widget) != before
+    widget.get_by_text("dis carries it by 6.0, −2.0 px").wait_for()
+    assert "1.41" in widget.locator("table").inner_text()
+    widget.get_by_role("radio", name="flow: zero").click()
+    settled(notebook, "Flow", "(v, a) => a.provider === 2 && a.flow[0] === 0")
+    widget.get_by_role("button", name="as it was").click()
+    settled(notebook, "Flow", "(v, a) => a.provider === 0 && a.flow[0] === 0")
+    timed(notebook, "Flow", capsys)
+
+
+def test_keys_move_a_joint_or_the_person(notebook):
+    widget, keyboard = notebook.widget("Flow"), notebook.page.keyboard
+    start = notebook.python("flow.view")
+    widget.focus()
+    for key in ("p", "]", "w", "Shift+ArrowLeft", "ArrowDown", "c", "f"):
+        keyboard.press(key)
+    settled(notebook, "Flow", "(v, a) => v.whole && v.show === 1 && a.provider === 1 && a.person === 1")
+    view = notebook.python("flow.view")
+    moved = np.subtract(view["xy"][1], start["xy"][1]).reshape(15, 2)
+    np.testing.assert_allclose(moved, np.tile([-10, 1], (15, 1)), atol=1e-6)
+    assert view["xy"][0] == start["xy"][0] and view["joint"] == (start["joint"] + 1) % 15
+    keyboard.press("w")
+    keyboard.press("ArrowRight")
+    settled(notebook, "Flow", "(v, a) => !v.whole && JSON.stringify(a.of) === JSON.stringify(v.xy[1])")
+    again = np.subtract(notebook.python("flow.view['xy'][1]"), view["xy"][1]).reshape(15, 2)
+    assert (again != 0).sum() == 1 and again[view["joint"], 0] == pytest.approx(1)
+    keyboard.press("r")
+    settled(notebook, "Flow", "(v, a) => v.show === 0 && v.person === 0")
+
+
+def test_without_a_kernel_a_person_is_dragged_and_the_stored_flow_read(page):
+    world: dict = {}
+    exec("import numpy as np\n" + FLOW.strip().rsplit("\n", 1)[0], world)
+    widget = shown(page, world["flow"])
+    widget.get_by_text("dis carries it by 0.0, 0.0 px").wait_for()
+    widget.get_by_role("radio", name="drag: whole person").click()
+    x, y = joint(widget, world["flow"].view["joint"])
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 200, y + 10, steps=3)
+    page.mouse.up()
+    widget.get_by_text("dis carries it by 6.0, −2.0 px").wait_for()
+    for name in ("show: colours", "show: frame only", "flow: exact"):
+        before = widget.screenshot()
+        widget.get_by_role("radio", name=name).click()
+        page.wait_for_timeout(100)
+        assert widget.screenshot() != before
+    widget.get_by_text("exact carries it by 7.0, −1.0 px").wait_for()
+    assert "Python" not in widget.locator(".workbook-note").inner_text() and not page.failures
+
+
 # --- all three ------------------------------------------------------------------------------------------------
 
-SMALL = {"heat": lambda: HeatmapExplorer(title="Heat")}
+SMALL = {
+    "heat": lambda: HeatmapExplorer(title="Heat"),
+    "flow": lambda: FlowField(np.full((2, 90, 160, 3), 99, np.uint8), {"a": np.ones((90, 160, 2))}, [STANDING]),
+}
 
 
 @pytest.mark.parametrize("name", SMALL)

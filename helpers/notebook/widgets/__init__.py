@@ -5,6 +5,7 @@ Sliders where a number is all that is moved; players, editors and tables where p
 
 from helpers.notebook.widgets.attention_view import AttentionView
 from helpers.notebook.widgets.base import Live, png
+from helpers.notebook.widgets.flow_field import FlowField
 from helpers.notebook.widgets.heatmap_explorer import HeatmapExplorer
 from helpers.notebook.widgets.match_table import FramePair, MatchTable
 from helpers.notebook.widgets.plane_picker import PlanePicker
@@ -14,6 +15,7 @@ from helpers.notebook.widgets.sliders import Sliders
 
 __all__ = [
     "AttentionView",
+    "FlowField",
     "FramePair",
     "HeatmapExplorer",
     "Live",
