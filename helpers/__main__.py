@@ -86,20 +86,21 @@ def _parser() -> argparse.ArgumentParser:
         required=True,
         metavar="NAME",
         help="what makes people of two frames alike: iou (their boxes' overlap), oks (object keypoint similarity), "
-        "keypoints (mean joint distance) or pckh (share of near joints)",
+        "keypoints (mean joint distance) or pckh (share of near joints); or flow (Simple Baselines' tracker: poses are "
+        "moved on by the optical flow between the images)",
     )
     p.add_argument("--out", required=True, metavar="DIR", type=Path, help="folder for the same files with track ids")
-    p.add_argument("--matcher", default="hungarian", choices=["hungarian", "greedy"])
-    p.add_argument("--memory", type=int, default=1, metavar="K", help="frames a lost track is remembered (default 1)")
+    p.add_argument("--matcher", choices=["hungarian", "greedy"], help="default: hungarian; for flow: greedy")
+    p.add_argument("--memory", type=int, metavar="K", help="frames a lost track is remembered (default 1)")
     p.add_argument(
         "--limit",
         type=float,
-        default=float("inf"),
         metavar="COST",
         help="never link above this cost: 1 - similarity, pixels for keypoints (default: no limit)",
     )
     p.add_argument("--person", type=float, default=float("-inf"), metavar="SCORE", help="drop people scored lower")
     p.add_argument("--joint", type=float, default=float("-inf"), metavar="SCORE", help="drop joints scored lower")
+    _add_flow_options(p.add_argument_group("with --method flow"))
     p.set_defaults(run=_track)
 
     p = commands.add_parser("ledger", help="every published claim with its verdict")
@@ -138,6 +139,34 @@ def _parser() -> argparse.ArgumentParser:
         p.add_argument("--update", action="store_true", help="put it in the place of what ships")
         p.set_defaults(run=_make)
     return parser
+
+
+def _add_flow_options(p) -> None:
+    p.add_argument(
+        "--flow",
+        metavar="NAME",
+        help="how the optical flow is computed: dis (default), farneback, raft (a network) or zero (nothing moves)",
+    )
+    p.add_argument(
+        "--similarity",
+        metavar="NAME",
+        help="what is compared: bbox (overlap of boxes), pose (object keypoint similarity), flow (the same with the "
+        "poses of the frame before, moved on by the flow) or multi-flow (with those of several frames; default)",
+    )
+    p.add_argument("--queue", type=int, metavar="L_Q", help="frames that are remembered (default: 8 for multi-flow)")
+    p.add_argument("--link", type=float, metavar="S", help="never link people less similar than this, 0 to 1")
+    p.add_argument(
+        "--frames", type=Path, metavar="DIR", help="where the image names in the files start (default: looked for)"
+    )
+    p.add_argument(
+        "--propagate", action="store_true", help="add people whom the detector missed, found again by the flow"
+    )
+    p.add_argument(
+        "--pose-weights",
+        metavar="NAME_OR_FILE",
+        help="the network that finds added people's joints: the workbook's own, such as deconv-0, or a published "
+        "file of a ResNet with deconvolutions",
+    )
 
 
 def _make(a) -> int:
@@ -221,12 +250,62 @@ def _print_scores(scores) -> None:
 
 
 def _track(a) -> int:
-    from helpers.tracking.on_files import track_files, tracker_maker
+    from helpers.tracking import on_files
 
-    maker = tracker_maker(a.method, a.matcher, a.limit, a.memory)
-    for path, people, ids in track_files(a.predictions, a.out, maker, a.person, a.joint):
+    by_flow = ("flow", "similarity", "queue", "link", "frames", "propagate", "pose_weights")
+    wrong = ("memory", "limit") if a.method == on_files.FLOW else by_flow
+    unused = next((name for name in wrong if getattr(a, name) not in (None, False)), None)
+    if unused:
+        raise WorkbookError(f"--{unused.replace('_', '-')}: --method {a.method} has no use for it.")
+    if a.method == on_files.FLOW:
+        how = _by_flow(a)
+    else:
+        limit, memory = float("inf") if a.limit is None else a.limit, 1 if a.memory is None else a.memory
+        how = on_files.tracker_maker(a.method, a.matcher or "hungarian", limit, memory)
+    for path, people, ids in on_files.track_files(a.predictions, a.out, how, a.person, a.joint):
         print(f"{path}: {people} people, {ids} tracks")
     return 0
+
+
+def _by_flow(a):
+    """What `--method flow` and its options mean."""
+    from functools import partial
+
+    from helpers.detections import flow, propagation
+    from helpers.tracking import matching, on_files
+
+    if a.propagate != (a.pose_weights is not None):
+        raise WorkbookError(
+            "--propagate: goes together with --pose-weights, the network that finds added people's joints."
+        )
+    if a.frames is not None and not a.frames.is_dir():
+        raise WorkbookError(f"--frames {a.frames}: is no folder.")
+    given = {"queue": a.queue, "link": a.link, "similarity": a.similarity}
+    given |= {"match": getattr(matching, a.matcher or "greedy")}
+    tracker = partial(_flow_tracker, **{name: value for name, value in given.items() if value is not None})
+    tracker(flow.Neighbours(flow.zero))  # what is wrong with the options is said before anything is read
+    estimate = propagation.Estimator(_pose_network(a.pose_weights)) if a.propagate else None
+    return on_files.ByFlow(flow.provider(a.flow or "dis"), tracker, a.frames, estimate)
+
+
+def _flow_tracker(neighbours, **given):
+    from helpers.tracking.flow_similarity import FlowTracker
+
+    return FlowTracker(neighbours=neighbours, **given)
+
+
+def _pose_network(name: str):
+    """The workbook's network of a name, else that of a published file."""
+    from helpers import training
+    from helpers.making import plan_named
+    from helpers.nets.deconv_pose import load_released
+
+    if Path(name).suffix:
+        return load_released(name)
+    plan = plan_named(name)
+    if not training.standing(plan):
+        raise WorkbookError(f"--pose-weights {name}: is not there; `python -m helpers train {name}` trains it.")
+    return training.obtain(plan)
 
 
 def _ledger(a) -> int:

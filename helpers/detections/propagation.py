@@ -39,18 +39,20 @@ class Propagation:
     carried (SB: 0.4 drops them from the result; whether before the propagation is not said; a heat map of a shortly
     trained network is lower). margin: what the box is larger than the carried joints' extent, on each side; the
     paper's "15 %" is read as in its training boxes, 15 % in all and 7.5 % a side, as in one re-implementation.
-    score: see SCORES; nobody says it, two re-implementations differ. nms: of two boxes that overlap more (IoU) the
-    one scored lower goes. detected_first: no propagated box replaces a detected one. sure: people whose carried joints
-    score less on average are not carried (one re-implementation: 0.7). fewest: nor are those of whom fewer joints
-    remain in the image, so someone who leaves it is let go. most: a person is carried over at most so many frames in
-    a row without any box of the detector there; without a bound nobody is ever let go whom the pose network goes on
-    to see in the background.
+    score: see SCORES; nobody says it, two re-implementations differ. floor: propagated boxes scored lower are dropped
+    (the paper does not say whether its 0.5 is for them, too). nms: of two boxes that overlap more (IoU) the
+    one scored lower goes. detected_first: the detector's boxes all stay, and propagated ones go that overlap one of
+    them. sure: people whose carried joints score less on average are not carried (one re-implementation: 0.7). fewest:
+    nor are those of whom fewer joints remain in the image, so someone who leaves it is let go. most: a person is
+    carried over at most so many frames in a row without any box of the detector there; without a bound nobody is ever
+    let go whom the pose network goes on to see in the background.
     """
 
     person: float = 0.5
     joint: float = 0.4
     margin: float = 0.075
     score: str = "both"
+    floor: float = 0.5
     nms: float = 0.5
     detected_first: bool = False
     sure: float = 0.0
@@ -150,7 +152,8 @@ class Propagator:
         rows, boxes = propagated(self._before, self._box_score, flow, self.settings)
         boxes = boxes.replace(box=np.clip(boxes.box, 0, [shape[1], shape[0]] * 2), frame=np.full(len(boxes), now))
         alone = self.alone[rows] + 1
-        good = (alone <= self.settings.most) & (boxes.box[:, 2:] > boxes.box[:, :2]).all(1)
+        good = (alone <= self.settings.most) & (boxes.score >= self.settings.floor)
+        good &= (boxes.box[:, 2:] > boxes.box[:, :2]).all(1)
         return boxes[good], alone[good]
 
 
@@ -166,7 +169,7 @@ def propagated(
     xy, inside = moved(flow, before.xy)
     carried = before.present & (before.joint_score >= settings.joint) & inside
     count = carried.sum(1)
-    mean = (np.nan_to_num(before.joint_score) * carried).sum(1) / np.maximum(count, 1)
+    mean = np.where(carried, before.joint_score, 0).sum(1) / np.maximum(count, 1)
     rows = np.flatnonzero((count >= settings.fewest) & (mean >= settings.sure))
     score = np.clip(SCORES[settings.score](mean, box_score), 0, 1)[rows]
     boxes = extent_boxes(xy[rows], carried[rows], settings.margin)
@@ -180,10 +183,17 @@ def united(boxes: People, n_detected: int, settings: Propagation) -> np.ndarray:
     """
     if not np.isfinite(boxes.box).all():
         raise WorkbookError(f"propagation: box {int(np.argwhere(~np.isfinite(boxes.box))[0, 0])} is not finite.")
-    first = settings.detected_first & (np.arange(len(boxes)) < n_detected)
-    rank = np.empty(len(boxes))
-    rank[np.lexsort((np.arange(len(boxes)), -boxes.score, ~first))] = -np.arange(len(boxes))
-    kept = nms(torch.from_numpy(boxes.box.copy()), torch.from_numpy(rank), settings.nms)
+    rank, detected = np.empty(len(boxes)), np.arange(len(boxes)) < n_detected
+    rank[np.argsort(-boxes.score, kind="stable")] = -np.arange(len(boxes))
+    if not settings.detected_first:
+        return _suppressed(boxes.box, rank, settings.nms)
+    free = ~detected & ~(box_iou(boxes.box, boxes.box[detected]) > settings.nms).any(1)
+    more = np.flatnonzero(free)[_suppressed(boxes.box[free], rank[free], settings.nms)]
+    return np.concatenate([np.flatnonzero(detected), more])
+
+
+def _suppressed(box: np.ndarray, rank: np.ndarray, overlap: float) -> np.ndarray:
+    kept = nms(torch.from_numpy(box.copy()), torch.from_numpy(rank), overlap)
     return np.sort(kept.numpy())
 
 
