@@ -313,6 +313,10 @@ EXAMPLES = {
         lambda: widgets.FlowField([flat(2)] * 2, {"here": np.eye(4)[..., None] * [1.0, 2.0]}, [POSE / 60]),
         {"show": 1},
     ),
+    "SimilarityMatrix": (
+        lambda: widgets.SimilarityMatrix({"pose": [[0.9, 0.3]]}, [4], [1], [POSE], None, TWO.xy),
+        {"column": 1},
+    ),
     "HeatmapExplorer": (lambda: widgets.HeatmapExplorer(np.eye(5)[None] + 0.1, ["nose"], [[9, 9]]), {"joint": -1}),
 }
 every = pytest.mark.parametrize("name", EXAMPLES)

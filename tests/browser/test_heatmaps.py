@@ -1,4 +1,4 @@
-"""Heatmap explorer and flow field in a browser: dragged, walked, switched, with a kernel and without."""
+"""Heatmap explorer, flow field and similarity matrix in a browser: dragged and walked, with a kernel and without."""
 
 import json
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from helpers.notebook import plots
-from helpers.notebook.widgets import FlowField, HeatmapExplorer
+from helpers.notebook.widgets import FlowField, HeatmapExplorer, SimilarityMatrix
 from helpers.notebook.widgets.base import script
 
 HEAT = """
@@ -30,6 +30,15 @@ flows = {"dis": halves, "exact": halves + 1, "zero": 0 * halves}
 flow = FlowField(images, flows, [pose, pose + [110, 0]], title="Flow")
 flow
 """
+MATRIX = """
+from helpers.notebook.widgets import SimilarityMatrix
+
+alike = [[0.5, 0.6, 0.0], [0.4, 0.7, 0.1], [0.9, 0.1, 0.0], [0.3, 0.2, 0.15]]
+stand = lambda n: plots.standing_pose() + 120 * np.arange(n)[:, None, None] * [1, 0]
+both = {"pose": alike, "multi-flow": alike}
+table = SimilarityMatrix(both, [4, 7, 4, 7], [1, 1, 2, 2], stand(4), stand(4) + 9, stand(3), title="Matrix")
+table
+"""
 
 
 STANDING = plots.standing_pose() / 2.5
@@ -37,7 +46,7 @@ STANDING = plots.standing_pose() / 2.5
 
 @pytest.fixture(scope="module")
 def notebook(open_notebook):
-    notebook = open_notebook([HEAT, FLOW])
+    notebook = open_notebook([HEAT, FLOW, MATRIX])
     yield notebook
     notebook.close()
 
@@ -301,11 +310,99 @@ def test_without_a_kernel_a_person_is_dragged_and_the_stored_flow_read(page):
     assert "Python" not in widget.locator(".workbook-note").inner_text() and not page.failures
 
 
+# --- the similarity matrix ------------------------------------------------------------------------------------
+
+
+def square(widget, i, c, rows, people=3):
+    """Middle of a cell, row i from above, as js/similarity_matrix.js lays it out."""
+    box = widget.locator("canvas").first.bounding_box()
+    wide, high = (box["width"] - 96) / people, min(34, max(13, 440 / rows))
+    return box["x"] + 92 + (c + 0.5) * wide, box["y"] + 40 + (i + 0.5) * high
+
+
+def test_script_and_python_give_the_same_ids(page):
+    rng = np.random.default_rng(7)
+    loaded(page, "similarity_matrix")
+    for n in range(60):
+        rows, people = int(rng.integers(0, 14)), int(rng.integers(0, 7))
+        alike = rng.choice([0, 0.2, 0.3, 0.7, 0.7], (rows, people)) if n % 3 == 0 else rng.random((rows, people))
+        ids, back = rng.integers(0, 5, rows), rng.integers(1, 5, rows)
+        pose = np.tile(STANDING, (rows, 1, 1)), np.tile(STANDING, (people, 1, 1))
+        w = SimilarityMatrix({"s": alike}, ids, back, pose[0], None, pose[1], link=float(rng.choice([0, 0.2, 0.3])))
+        views = [w.view | {"queue": queue} for queue in range(1, w.scene["most"] + 1)]
+        found = page.evaluate("([scene, views]) => views.map(v => assigned(v, scene))", [w.scene, views])
+        for view, seen in zip(views, found, strict=True):
+            answer = w.answers(w.checked(view))
+            assert seen["ids"] == answer["ids"].tolist() and seen["fresh"] == answer["fresh"].tolist()
+            assert seen["pairs"] == [[int(r), int(c), int(t), float(v)] for r, c, t, v in answer["pairs"]]
+    assert not page.failures
+
+
+def test_cells_queue_and_least_similarity_are_followed_by_python(notebook, capsys):
+    widget, mouse = notebook.widget("Matrix"), notebook.page.mouse
+    before = notebook.pixels(widget)
+    widget.get_by_text("k−1, id 7 with person 1: pose 0.70, picked as number 1. New ids: person 2 → 8.").wait_for()
+    mouse.click(*square(widget, 0, 1, 2))
+    widget.get_by_text("k−1, id 4 with person 1: pose 0.60, person 1 is picked by id 7 before.").wait_for()
+    widget.get_by_role("radio", name="similarity: multi-flow").click()
+    settled(notebook, "Matrix", "(v, a) => v.queue === 2 && a.pairs[0][0] === 2")
+    state = agreed(notebook, "Matrix", "table")
+    seen = json.loads(widget.locator("canvas").first.get_attribute("data-seen"))
+    assert seen == [state["answer"][part] for part in ("pairs", "ids", "fresh")]
+    mouse.move(*square(widget, 0, 0, 4))
+    widget.get_by_text("k−1, id 4 with person 0: multi-flow 0.50, k−2 is the most similar row of id 4.").wait_for()
+    track = widget.get_by_label("least similarity").bounding_box()
+    mouse.move(track["x"] + 0.2 * track["width"], track["y"] + 8)
+    mouse.down()
+    for share in (0.4, 0.6, 0.8):
+        mouse.move(track["x"] + share * track["width"], track["y"] + 8)
+        notebook.page.wait_for_timeout(60)
+    mouse.up()
+    state = agreed(notebook, "Matrix", "table")
+    assert 0.75 < state["view"]["link"] < 0.85 and state["answer"]["fresh"] == [1, 2]
+    assert notebook.pixels(widget) != before
+    timed(notebook, "Matrix", capsys)
+
+
+def test_keys_walk_cells_and_change_the_queue(notebook):
+    widget, keyboard = notebook.widget("Matrix"), notebook.page.keyboard
+    widget.get_by_role("button", name="as it was").click()
+    widget.focus()
+    for key in ("+", "ArrowDown", "ArrowDown", "ArrowRight"):
+        keyboard.press(key)
+    settled(notebook, "Matrix", "(v, a) => v.queue === 2 && v.row === 3 && v.column === 2")
+    keyboard.press("-")
+    settled(notebook, "Matrix", "(v, a) => v.queue === 1 && v.row === 1")
+    keyboard.press("s")
+    settled(notebook, "Matrix", "(v, a) => v.queue === 2 && v.similarity === 1")
+    assert agreed(notebook, "Matrix", "table")["answer"]["of"] == [1, 2, 0.2]
+
+
+def test_without_a_kernel_ids_follow_and_nobody_is_drawn(page):
+    world: dict = {"np": np, "plots": plots}
+    exec(MATRIX.strip().rsplit("\n", 1)[0], world)
+    widget = shown(page, world["table"])
+    widget.get_by_role("radio", name="similarity: multi-flow").click()
+    widget.get_by_text("k−1, id 7 with person 1: multi-flow 0.70, picked as number 2.").wait_for()
+    widget.get_by_label("least similarity").focus()
+    page.keyboard.press("End")
+    widget.get_by_text("less than a link needs. New ids: person 0 → 8, person 1 → 9, person 2 → 10.").wait_for()
+    assert "Python" not in widget.locator(".workbook-note").inner_text()
+    for rows, people, said in ((0, 2, "New ids: person 0 → 0, person 1 → 1."), (2, 0, "")):
+        pose = [np.tile(STANDING, (n, 1, 1)) for n in (rows, people)]
+        w = SimilarityMatrix({"s": np.zeros((rows, people))}, [0, 1][:rows], [1, 1][:rows], pose[0], None, pose[1])
+        widget = shown(page, w)
+        assert widget.locator(".workbook-words").inner_text() == said
+        widget.press("ArrowDown")
+    assert not page.failures
+
+
 # --- all three ------------------------------------------------------------------------------------------------
 
 SMALL = {
     "heat": lambda: HeatmapExplorer(title="Heat"),
     "flow": lambda: FlowField(np.full((2, 90, 160, 3), 99, np.uint8), {"a": np.ones((90, 160, 2))}, [STANDING]),
+    "matrix": lambda: SimilarityMatrix({"s": np.ones((2, 2))}, [0, 1], [1, 1], *[np.tile(STANDING, (2, 1, 1))] * 3),
 }
 
 

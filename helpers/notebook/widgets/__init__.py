@@ -11,6 +11,7 @@ from helpers.notebook.widgets.match_table import FramePair, MatchTable
 from helpers.notebook.widgets.plane_picker import PlanePicker
 from helpers.notebook.widgets.player import Player
 from helpers.notebook.widgets.pose_editor import PoseEditor
+from helpers.notebook.widgets.similarity_matrix import SimilarityMatrix
 from helpers.notebook.widgets.sliders import Sliders
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "PlanePicker",
     "Player",
     "PoseEditor",
+    "SimilarityMatrix",
     "Sliders",
     "png",
 ]
