@@ -425,6 +425,32 @@ def test_means_are_of_videos_and_weights_count():
     assert flow_error.gain(joints, baseline)["value"] == 2
 
 
+def test_joints_that_are_carried_further(measured):
+    videos = measured[0]
+    exact = flow_error.further(videos, flow.PuppetFlow, (1, 3))
+    still = flow_error.further(videos, lambda _: flow.zero, (1, 3), chained=False)
+    assert exact[1].mean() < exact[3].mean() < still[3].mean() / 2
+    for k, of in still.items():
+        np.testing.assert_allclose(of.error, of.speed)
+        both = []
+        for video in videos:
+            seen, t = puppets.scene_of(video).visible(), int(flow_error.in_run(video, 1)[0])
+            both.append((seen[:, t] & seen[:, t + k]).sum())
+        assert np.bincount(of.video).tolist() == both
+    asked = []
+
+    def spy(a, b):
+        asked.append((a, b))
+        return np.float32([1, 0]) + flow.zero(a, b)
+
+    steps = flow_error.further(videos[:1], lambda _: spy, (1, 3))
+    assert len(asked) == 3 and asked[0][1] is asked[1][0] and asked[1][1] is asked[2][0]
+    straight = flow_error.further(videos[:1], lambda _: spy, (1, 3), chained=False)
+    assert len(asked) == 5 and asked[3][0] is asked[4][0] and np.array_equal(asked[4][1], asked[2][1])
+    np.testing.assert_allclose(steps[1].error, straight[1].error)
+    assert not np.allclose(steps[3].error, straight[3].error)  # three steps of one pixel, or one
+
+
 def test_a_joint_beside_others_by_hand():
     owner = np.zeros((20, 20), np.int32)
     owner[10, 10], owner[10, 14], owner[2, 2], owner[2, 5] = 1, 14, 14, 13  # person 0, person 1, person 1, person 0
