@@ -5,11 +5,14 @@ frames would have got one by one (notebook 06); the flow tracker sees the images
 whom the detector missed (notebook 09).
 """
 
+from __future__ import annotations
+
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,14 +20,16 @@ from helpers import WorkbookError
 from helpers.datasets.images import ImageFiles
 from helpers.datasets.posetrack18 import read_detections, with_tracks
 from helpers.detections.filters import keep_confident
-from helpers.detections.flow import Neighbours, Provider
-from helpers.detections.propagation import Estimate, Known, Propagation, Propagator
 from helpers.files import write_atomically
 from helpers.people import People, Video, concatenate
 from helpers.skeleton import joint_map
 from helpers.tracking import Tracker, costs, matching, track
-from helpers.tracking.flow_similarity import FlowTracker
 from helpers.tracking.frame_to_frame import FrameToFrame
+
+if TYPE_CHECKING:  # they need OpenCV and torch, which tracking by boxes and joints does without
+    from helpers.detections.flow import Neighbours, Provider
+    from helpers.detections.propagation import Estimate, Propagation, Propagator
+    from helpers.tracking.flow_similarity import FlowTracker
 
 #: What `track --method` knows: how a fresh tracker is made of a matching, a limit and a memory. One line per tracker.
 TRACKERS: dict[str, Callable[..., Tracker]] = {
@@ -49,20 +54,22 @@ class ByFlow:
 
     provider: of the flow; neighbours → a fresh tracker; images: the folder below which the files' images lie, None =
     that of the predictions or one of the folders around it; estimate: the pose network that looks at people who are
-    carried where the detector saw nobody, None = nobody is added.
+    carried where the detector saw nobody, None = nobody is added; settings: how they are carried, None = as usual.
     """
 
     provider: Provider
     tracker: Callable[[Neighbours], FlowTracker]
     images: Path | None = None
     estimate: Estimate | None = None
-    settings: Propagation = Propagation()
+    settings: Propagation | None = None
 
     def run(self, video: Video, kept: People, which: Sequence[int]) -> People:
         """The people with their ids, and after them those that were added; video: with frames.
 
         One pass over the frames `which`: propagation and similarity share each pair's flow.
         """
+        from helpers.detections.flow import Neighbours
+
         neighbours = Neighbours(self.provider)
         tracker, propagator = self.tracker(neighbours), self._propagator(kept, neighbours)
         rows, ids, added = kept.rows_by_frame(len(video)), np.full(len(kept), -1), []
@@ -77,10 +84,12 @@ class ByFlow:
 
     def _propagator(self, kept: People, neighbours: Neighbours) -> Propagator | None:
         """Where the file's people stay as they are, all of their joints are carried, and all of their boxes stay."""
+        from helpers.detections.propagation import Known, Propagation, Propagator
+
         if self.estimate is None:
             return None
         known = Known(kept.replace(joint_score=np.ones(kept.joint_score.shape)), self.estimate)
-        chosen = replace(self.settings, person=-np.inf, detected_first=True, score="joints")
+        chosen = replace(self.settings or Propagation(), person=-np.inf, detected_first=True, score="joints")
         return Propagator(known, neighbours, chosen)
 
 
