@@ -38,7 +38,11 @@ def test_the_most_similar_row_of_an_id_counts_and_pairs_are_picked_in_order():
     assert answer["pairs"] == [[2, 0, 4, 0.9], [1, 1, 7, 0.7]] and answer["fresh"] == [2]
     answer = w.move(link=0.8)
     assert answer["pairs"] == [[2, 0, 4, 0.9]] and answer["ids"] == [4, 8, 9] and answer["fresh"] == [1, 2]
-    assert w.move(link=0, queue=1)["pairs"] == [[1, 1, 7, 0.7], [0, 0, 4, 0.5]], "0 is never linked"
+
+
+def test_nothing_alike_is_never_linked():
+    w = matrix({"s": [[0.9, 0], [0, 0]]}, ids=[0, 1], back=[1, 1], n=2, link=0)
+    assert w.answer["pairs"] == [[0, 0, 0, 0.9]] and w.answer["ids"] == [0, 2]
 
 
 def test_who_is_taken_leaves_the_second_best():
