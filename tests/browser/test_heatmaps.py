@@ -247,6 +247,19 @@ def test_script_and_python_carry_the_same_joints(page):
     assert not page.failures
 
 
+def test_script_and_python_colour_a_flow_alike(page):
+    flow = np.random.default_rng(4).normal(scale=4, size=(30, 40, 2)).astype(np.float32)
+    w = FlowField(np.zeros((2, 30, 40, 3), np.uint8), {"noise": flow}, [STANDING / 4])
+    loaded(page, "flow_field")
+    colours = page.evaluate(
+        "([scene, flow]) => { const hex = h => [1, 3, 5].map(i => parseInt(h.slice(i, i + 2), 16));"
+        "return flow.map(v => colourOf(v, scene.fastest, scene.wheel.map(hex))); }",
+        [w.scene, flow.reshape(-1, 2).tolist()],
+    )
+    expected = plots.flow_image(flow, float(np.hypot(*flow.reshape(-1, 2).T).max())).reshape(-1, 3)
+    assert abs(np.array(colours) - expected).max() < 12 and np.ptp(expected, 0).min() > 100
+
+
 def test_a_joint_is_dragged_across_the_edge_and_python_answers(notebook, capsys):
     widget, mouse = notebook.widget("Flow"), notebook.page.mouse
     before, j = notebook.pixels(widget), notebook.python("flow.view['joint']")

@@ -11,6 +11,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
@@ -82,6 +83,8 @@ class FlowField(Live):
             "after": poses(self._after, np.isfinite(self._after).all(-1)),
             "enlarge": ENLARGE,
             "shown": SHOWN,
+            "fastest": self._fastest(),
+            "wheel": _wheel(),
         }
         view = {"provider": 0, "person": person, "joint": chosen, "xy": self._start, "whole": False, "show": 0}
         super().__init__(title, scene, self.checked(view))
@@ -222,10 +225,10 @@ class FlowField(Live):
             look: dict[str, Any] = {"angles": "xy", "scale_units": "xy", "scale": 1, "width": 0.003}
             axis.quiver(x, y, *flow[y, x].transpose(2, 0, 1), **look)
         elif SHOWN[view["show"]] == "colours":
-            axis.imshow(_coloured(flow, self._fastest()), alpha=0.7)
+            axis.imshow(plots.flow_image(flow, self._fastest()), alpha=0.7)
 
     def _fastest(self) -> float:
-        return max(float(np.hypot(*flow.reshape(-1, 2).T).max()) for flow in self._flows.values())
+        return max(float(np.hypot(*flow.reshape(-1, 2).T).max()) for flow in self._flows.values()) or 1.0
 
     def still(self) -> np.ndarray:
         """The start by every flow, three at most."""
@@ -237,12 +240,12 @@ def _known(value) -> bool:
     return value is not None and bool(np.isfinite(value))
 
 
-def _coloured(flow: np.ndarray, fastest: float) -> np.ndarray:
-    """Flow (H, W, 2) as uint8 RGB: the hue is the direction, as on a compass with red to the right; white stands."""
-    turn = np.arctan2(flow[..., 1], flow[..., 0]) % (2 * np.pi)
-    far = np.hypot(flow[..., 0], flow[..., 1]) / max(fastest, 1e-9)
-    hsv = np.stack([turn / (2 * np.pi) * 180, 255 * np.clip(far, 0, 1), np.full(far.shape, 255)], -1)
-    return cv2.cvtColor(hsv.astype(np.uint8), cv2.COLOR_HSV2RGB)
+def _wheel(directions: int = 120) -> list[str]:
+    """Colours of the longest vectors, by their direction, in equal steps from the right downwards."""
+    turns = np.arange(directions) * 2 * np.pi / directions
+    return [
+        to_hex(colour / 255) for colour in plots.flow_image(np.stack([np.cos(turns), np.sin(turns)], -1)[None], 1)[0]
+    ]
 
 
 def _pose(axis: Axes, xy: np.ndarray, present: np.ndarray, colour: str) -> None:

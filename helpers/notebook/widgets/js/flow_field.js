@@ -56,20 +56,17 @@ function followed(view, scene, fields) {
   const flow = moving ? [0, 1].map(axis => xy[2 * joint + axis] - before[2 * joint + axis]) : [null, null];
   return { xy, inside, box: boxAround(xy, inside, scene.enlarge), flow, numbers: values };
 }
-/** Colour of a vector: the hue is its direction, white stands still. */
-function hueOf([u, v], fastest) {
-  const turn = (Math.atan2(v, u) / (2 * Math.PI) + 1) % 1, far = within(Math.hypot(u, v) / Math.max(fastest, 1e-9), 0, 1);
-  return [5, 3, 1].map(n => { const k = (n + 6 * turn) % 6; return Math.round(255 * (1 - far * Math.max(0, Math.min(k, 4 - k, 1)))); });
+/** Colour of a vector: its direction on the wheel, paler where it is shorter; white stands still. */
+function colourOf([u, v], fastest, wheel) {
+  const place = (Math.atan2(v, u) / (2 * Math.PI) + 1) % 1 * wheel.length, before = Math.floor(place) % wheel.length, part = place - Math.floor(place);
+  const far = Math.min(1, Math.hypot(u, v) / fastest), [one, next] = [wheel[before], wheel[(before + 1) % wheel.length]];
+  return one.map((c, i) => Math.round(255 - far * (255 - (c + part * (next[i] - c)))));
 }
 
 export function render({ model, el }) {
   const scene = model.get("scene"), { size: [w, h], names, look, shown } = scene, live = model.kernel !== false;
   const start = { ...model.get("view") }, fields = scene.fields.map(fieldOf), people = scene.xy.length;
-  const fastest = Math.max(...fields.map(field => {
-    let most = 0;
-    for (let row = 0; row < field.high; row++) for (let column = 0; column < field.wide; column++) most = Math.max(most, Math.hypot(...field.cell(column, row)));
-    return most;
-  }));
+  const fastest = scene.fastest, wheel = scene.wheel.map(hex => [1, 3, 5].map(i => parseInt(hex.slice(i, i + 2), 16)));
   const PICKED = "#d55e00", REACH = { mouse: 13, pen: 16, touch: 26 };
   let held = null;
 
@@ -220,20 +217,20 @@ export function render({ model, el }) {
   }
   function colours_of(context, { width, height }, field) {
     const small = element("canvas", { width: field.wide, height: field.high }), own = small.getContext("2d"), data = own.createImageData(field.wide, field.high);
-    for (let k = 0; k < field.wide * field.high; k++) data.data.set([...hueOf(field.cell(k % field.wide, Math.floor(k / field.wide)), fastest), 255], 4 * k);
+    for (let k = 0; k < field.wide * field.high; k++) data.data.set([...colourOf(field.cell(k % field.wide, Math.floor(k / field.wide)), fastest, wheel), 255], 4 * k);
     own.putImageData(data, 0, 0);
     context.imageSmoothingEnabled = false;
     context.globalAlpha = 0.7;
     context.drawImage(small, 0, 0, width, height);
     context.globalAlpha = 1;
-    wheel(context, width - 30, 30);
+    key(context, width - 30, 30);
   }
   /** What the colours say: directions around, the fastest at the rim. */
-  function wheel(context, x, y) {
+  function key(context, x, y) {
     for (let k = 0; k < 24; k++) {
       const turn = k * Math.PI / 12;
       for (const far of [1, 0.66, 0.33]) {
-        context.fillStyle = `rgb(${hueOf([far * Math.cos(turn), far * Math.sin(turn)], 1)})`;
+        context.fillStyle = `rgb(${colourOf([far * Math.cos(turn), far * Math.sin(turn)], 1, wheel)})`;
         context.beginPath();
         context.moveTo(x, y);
         context.arc(x, y, 24 * far, turn - Math.PI / 24, turn + Math.PI / 24 + 0.02);
