@@ -159,6 +159,16 @@ def test_ways_to_decode_are_those_of_look_from_two_passes():
     assert {a for pair in poses.STEPS.values() for a in pair} <= set(several)
 
 
+def test_a_detectors_boxes_count_from_a_half_and_in_labelled_frames():
+    frames = [np.zeros((80, 90, 3), np.uint8)] * 3
+    truth = people(frame=[0], box=[[0, 0, 9, 9]], xy=np.zeros((1, N_JOINTS, 2)))
+    video = Video("dark", (90, 80), np.array([1, 0, 1], bool), truth, frames=frames)
+    boxes = people(frame=[0, 0, 1, 2], box=[[5, 5, 40, 60]] * 4, score=[0.5, 0.49, 0.9, 0.8])
+    found = poses.behind_a_detector(Dots(), video, boxes)
+    assert found.frame.tolist() == [0, 2] and found.xy.shape == (2, N_JOINTS, 2)
+    assert len(poses.behind_a_detector(Dots(), video, boxes, least=0.95)) == 0
+
+
 def test_the_mean_pose_is_the_mean_of_those_who_show_a_joint_and_fills_other_boxes():
     box = np.array([[0.0, 0, 10, 20], [100, 100, 120, 110]])
     place = np.array([[0.2, 0.5], [0.4, 0.9]])
@@ -179,6 +189,19 @@ def test_joints_of_the_next_person_land_in_this_ones_box():
     other = poses.of_the_next(found)
     assert other.xy[0, 0] == pytest.approx([7.5, 5]) and other.xy[1, 0] == pytest.approx([60, 55])
     assert other.score.tolist() == [0.9, 0.1] and (other.box == box).all()
+
+
+def test_a_joint_is_rounded_to_the_cells_of_its_own_crop():
+    """A box of 40 × 30 px becomes a crop of 64 × 48 with 1.28 px a pixel: cells of 4 px are 3.125 px of the image."""
+    xy = np.full((1, N_JOINTS, 2), [103.0, 52.0])
+    video = Video("one", (200, 200), np.ones(1, bool), people(frame=[0], box=[[90, 40, 120, 80]], xy=xy))
+    config = deconv_pose.Config(64, 48, body=BodyConfig(18, width=8, stages=3), deconvolutions=2)
+    assert config.stride == 4
+    put = poses.cells_alone(video, config)
+    middle = np.array([105.0, 60.0])
+    assert put.xy[0, 0] == pytest.approx(middle + (np.array([5, 5]) * 4 - [24, 32]) / 1.28)
+    finer = poses.cells_alone(video, replace(config, deconvolutions=3))
+    assert np.abs(finer.xy - xy).max() <= 2 / 1.28 / 2 < np.abs(put.xy - xy).max() <= 4 / 1.28 / 2
 
 
 def test_the_box_alone_finds_some_and_the_next_person_fewer(videos):

@@ -74,6 +74,12 @@ def found_in_truth(
     return [thinned(v, every) for v in videos], found
 
 
+def behind_a_detector(model: nn.Module, video: Video, boxes: People, least: float = 0.5) -> People:
+    """The joints in a detector's boxes of a video's labelled frames, those scored at least `least` (SB-N6)."""
+    kept = boxes[(boxes.score >= least) & video.labelled[boxes.frame]]
+    return top_down.detect(model, frames_of(video), np.unique(kept.frame), kept)
+
+
 def average_precision(videos: Sequence[Video], found: Sequence[People]) -> float:
     """OKS-AP in [0, 1], the mean over the ten thresholds; areas are the true boxes'."""
     return float(oks_ap(videos, found).mean())
@@ -255,3 +261,13 @@ def of_the_next(found: People) -> People:
     return found.replace(
         xy=corner + inside * side, joint_score=np.roll(found.joint_score, 1, axis=0), score=np.roll(found.score, 1)
     )
+
+
+def cells_alone(video: Video, config: top_down.CropConfig) -> People:
+    """The ceiling of a network's cells: everybody's true joints, each rounded to the nearest cell of the own crop."""
+    boxes = top_down.usable(video)
+    maps = crops.affines(boxes.box, config.size)
+    cell = np.floor(crops.moved(maps, np.nan_to_num(boxes.xy)) / config.stride + 0.5)
+    xy = crops.moved(crops.inverse(maps), cell * config.stride)
+    ones = np.ones((len(boxes), N_JOINTS))
+    return boxes.replace(xy=xy, present=ones > 0, joint_score=ones, score=np.ones(len(boxes)))
