@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from helpers import WorkbookError
+from helpers.nets import heatmaps
 from helpers.notebook.exercises import NotRight, solve
 from helpers.places import NOTEBOOKS
 from tests.notebook_code import code_cells, needed
@@ -209,6 +210,33 @@ WRONG = {
         lambda d, h: 1 - np.nanmean(2 ** -((d / (0.5 * h)) ** 2)),  # divided by those that are there
         lambda d, h: 1 - np.nansum(2 ** -((d / h) ** 2)) / 15,
         lambda d, h: 1 - np.nansum(2 ** -(d / (0.5 * h))) / 15,  # without the square
+    ],
+    "head_parameters": [
+        lambda into, channels, kernel, number, joints: (
+            into * channels * kernel**2 * number + 2 * channels * number + (channels + 1) * joints  # always from `into`
+        ),
+        lambda into, channels, kernel, number, joints: (
+            (into + (number - 1) * channels) * channels * kernel**2 + (channels + 1) * joints  # no normalisation
+        ),
+        lambda into, channels, kernel, number, joints: (
+            (into + (number - 1) * channels) * channels * kernel**2 + 3 * channels * number + (channels + 1) * joints
+        ),  # a bias in every block
+    ],
+    "off_after_flip": [
+        lambda stride, shift: (shift - (stride - 1) / stride) / 2,  # in cells
+        lambda stride, shift: shift * stride - (stride - 1),  # of the mirrored maps alone
+        lambda stride, shift: ((stride - 1) / stride - shift) / 2 * stride,  # to the left
+    ],
+    "vertex": [
+        lambda left, top, right: (right - left) / (2 * (2 * top - left - right)),  # without logarithms
+        lambda left, top, right: np.log(right / left) / (2 * np.log(top) - np.log(left * right)),  # without the half
+        lambda left, top, right: 0.25 * np.sign(right - left),
+    ],
+    "own_decoder": [
+        lambda heat: heatmaps.peaks(heat)[0],
+        lambda heat: heatmaps.quarter_offset(heat, heatmaps.peaks(heat)[0]),
+        lambda heat: heatmaps.peaks(heat)[0].flip(-1),  # y first
+        lambda heat: heatmaps.peaks(heat)[0][:, 0],
     ],
 }
 

@@ -188,7 +188,7 @@ def test_a_wrong_parameter_is_one_sentence(path):
             exec(line, {"parameters": parameters} | good | {name: value})
 
 
-@pytest.mark.parametrize(("number", "known"), [("03", 5), ("04", 5), ("05", 3), ("07", 5)])
+@pytest.mark.parametrize(("number", "known"), [("03", 5), ("04", 5), ("05", 3), ("07", 5), ("08", 3)])
 def test_seeds_of_networks_that_are_not_shipped_are_refused(number, known):
     (path,) = [p for p in PATHS if p.stem.startswith(number)]
     line = next(x for x in setup_cell(path).splitlines() if "parameters.checked" in x)
