@@ -28,7 +28,9 @@ class Artefact:
 
     Of predictions besides: the first `videos` of a split; labelled: in their labelled frames
     (of these each `every`-th) or in all; boxes: "own", "truth" or the detector in whose boxes the
-    joints were found; frozen: on clips without motion; score_floor: boxes must score more.
+    joints were found; frozen: on clips without motion; score_floor: boxes must score more; dense: only in the run of
+    neighbouring labelled frames; flow: only the people whom this flow brings from frame to frame besides those in
+    the boxes (`predicting.FLOWS`).
     """
 
     id: str
@@ -43,6 +45,8 @@ class Artefact:
     boxes: str = "own"
     frozen: bool = False
     score_floor: float = 0.05
+    dense: bool = False
+    flow: str = ""
 
     @property
     def path(self) -> Path:

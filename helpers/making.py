@@ -66,6 +66,7 @@ def predict(names: Sequence[str], device: str = "cpu", missing: bool = False, up
     for row in rows:
         if row.kind != "predictions":
             raise WorkbookError(f"artefact {row.id}: holds weights; `python -m helpers train {row.id}` makes them.")
+    rows.sort(key=lambda row: ("", *predicting.FLOWS).index(row.flow))  # people who are carried need those who are not
     untrained = []
     for row, plan in [(row, plan_of(row)) for row in rows]:
         path = artefacts.path_of("predictions", row.id, BUILD)

@@ -24,6 +24,8 @@ from helpers.tracking import track
 from helpers.tracking.flow_similarity import SIMILARITIES, FlowTracker, most_similar
 
 SIZE = 100, 120  # height, width
+#: Algorithm 1 as the paper tells it: scores alone decide.
+OPEN = {"floor": 0.0, "most": 8, "nms": 0.5, "detected_first": False, "sure": 0.0, "fewest": 3, "joint": 0.4}
 
 
 def image(value=0, size=SIZE):
@@ -52,7 +54,7 @@ def grid_pose(image, boxes):
 
 
 def propagator(flow=constant(0), **chosen):
-    return Propagator(grid_pose, Neighbours(flow) if flow else None, Propagation(**{"floor": 0.0} | chosen))
+    return Propagator(grid_pose, Neighbours(flow) if flow else None, Propagation(**OPEN | chosen))
 
 
 # --- boxes ----------------------------------------------------------------------------------------
@@ -135,10 +137,13 @@ def test_a_detected_box_ends_the_loneliness():
 def test_of_two_overlapping_boxes_the_surer_stays():
     detected, carried = boxes([0, 0, 10, 10], score=0.6), boxes([0, 0, 10, 9], [50, 50, 60, 60], score=0.7)
     both = concatenate([detected, carried])
-    assert united(both, 1, Propagation()).tolist() == [1, 2]
-    assert united(both, 1, Propagation(detected_first=True)).tolist() == [0, 2]
-    assert united(both.replace(score=np.full(3, 0.5)), 1, Propagation()).tolist() == [0, 2]  # a tie is the detector's
-    assert united(both, 1, Propagation(nms=0.95)).tolist() == [0, 1, 2]
+    assert united(both, 1, Propagation(**OPEN)).tolist() == [1, 2]
+    assert united(both, 1, Propagation(**OPEN | {"detected_first": True})).tolist() == [0, 2]
+    assert united(both.replace(score=np.full(3, 0.5)), 1, Propagation(**OPEN)).tolist() == [
+        0,
+        2,
+    ]  # a tie is the detector's
+    assert united(both, 1, Propagation(**OPEN | {"nms": 0.95})).tolist() == [0, 1, 2]
 
 
 def plain_nms(box, score, threshold):
@@ -161,7 +166,7 @@ def test_united_is_the_textbooks_nms(seed, threshold):
         box=np.concatenate([corner, corner + rng.integers(1, 20, (12, 2))], 1),
         score=rng.random(12).round(1),
     )
-    kept = united(some, 6, Propagation(nms=threshold)).tolist()
+    kept = united(some, 6, Propagation(**OPEN | {"nms": threshold})).tolist()
     assert kept == plain_nms(some.box, some.score, threshold)
 
 

@@ -54,7 +54,7 @@ class Propagation:
     score: str = "both"
     floor: float = 0.5
     nms: float = 0.5
-    detected_first: bool = False
+    detected_first: bool = True
     sure: float = 0.0
     fewest: int = 3
     most: int = 8
@@ -118,14 +118,14 @@ class Propagator:
 
     estimate: see `Estimate`; neighbours: where the flow comes from, None = nobody is carried, which is the same
     without propagation. Only the people of the frame before are remembered. After a step `carried` (N,) says
-    who of the people comes from a propagated box, and `alone` (N,) for how many frames in a row already no box of
-    the detector was where the person is.
+    who of the people comes from a propagated box, `alone` (N,) for how many frames in a row already no box of the
+    detector was where the person is, and `box_score` (N,) what the boxes scored, without the joints.
     """
 
     def __init__(self, estimate: Estimate, neighbours: Neighbours | None, settings: Propagation = Propagation()):
         self.estimate, self.neighbours, self.settings = estimate, neighbours, settings
-        self._before, self._box_score, self._next = nobody(), np.zeros(0), 0
-        self.carried, self.alone = np.zeros(0, bool), np.zeros(0, int)
+        self._before, self._next = nobody(), 0
+        self.carried, self.alone, self.box_score = np.zeros(0, bool), np.zeros(0, int), np.zeros(0)
 
     def step(self, frame_boxes: People, image: np.ndarray) -> People:
         """The people of one frame: the detector's boxes and the propagated ones that NMS leaves, with their joints.
@@ -141,7 +141,7 @@ class Propagator:
         both = concatenate([detected, boxes])
         kept = united(both, len(detected), self.settings)
         alone = np.concatenate([np.zeros(len(detected), int), _unseen(boxes, detected, alone, self.settings.nms)])
-        self.carried, self.alone, self._box_score = (kept >= len(detected)), alone[kept], both.score[kept]
+        self.carried, self.alone, self.box_score = (kept >= len(detected)), alone[kept], both.score[kept]
         self._before, self._next = self.estimate(image, both[kept]), now + 1
         return self._before
 
@@ -149,7 +149,7 @@ class Propagator:
         """Boxes of the people before, where they have got to, and for how many frames nobody has seen them."""
         if flow is None or not len(self._before):
             return nobody(), np.zeros(0, int)
-        rows, boxes = propagated(self._before, self._box_score, flow, self.settings)
+        rows, boxes = propagated(self._before, self.box_score, flow, self.settings)
         boxes = boxes.replace(box=np.clip(boxes.box, 0, [shape[1], shape[0]] * 2), frame=np.full(len(boxes), now))
         alone = self.alone[rows] + 1
         good = (alone <= self.settings.most) & (boxes.score >= self.settings.floor)
