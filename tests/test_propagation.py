@@ -25,7 +25,16 @@ from helpers.tracking.flow_similarity import SIMILARITIES, FlowTracker, most_sim
 
 SIZE = 100, 120  # height, width
 #: Algorithm 1 as the paper tells it: scores alone decide.
-OPEN = {"floor": 0.0, "most": 8, "nms": 0.5, "detected_first": False, "sure": 0.0, "fewest": 3, "joint": 0.4}
+OPEN = {
+    "floor": 0.0,
+    "most": 8,
+    "nms": 0.5,
+    "detected_first": False,
+    "sure": 0.0,
+    "fewest": 3,
+    "joint": 0.4,
+    "score": "both",
+}
 
 
 def image(value=0, size=SIZE):
@@ -95,7 +104,7 @@ def test_only_sure_joints_are_carried():
     found = grid_pose(None, boxes([20, 20, 40, 60]))
     score = np.where(found.xy[..., 1] > 45, 0.39, 0.4)  # the two lowest rows are unsure
     found, still = found.replace(joint_score=score), constant(0)(image(), image())
-    moved = propagated(found, found.score, still, Propagation(joint=0.4, margin=0))[1]
+    moved = propagated(found, found.score, still, Propagation(joint=0.4, margin=0, score="both"))[1]
     assert np.allclose(moved.box, [[20, 20, 40, 40]]) and np.isclose(moved.score[0], 0.4 * 0.9)
     assert not len(propagated(found, found.score, still, Propagation(joint=0.4, sure=0.5))[0])
 
