@@ -65,7 +65,7 @@ def test_claim_is_well_formed(claim):
         assert claim[field].endswith(".") and ". " not in claim[field], f"{field} is not one sentence"
     assert claim["kind"] in papers.KINDS and claim["data"] and set(claim["data"]) <= NEEDS
     assert claim["notebook"] in [f"{k:02d}" for k in range(15)]
-    assert ("server" in claim["data"]) == (claim["id"] == "SB-C13")
+    assert "server" not in claim["data"]
     if claim["kind"] == "printed":
         assert claim["notebook"] == "02" and set(claim["data"]) <= {"published", "code"}
     if not odd:
