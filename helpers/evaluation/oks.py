@@ -66,7 +66,6 @@ def ap_of_samples(samples: OksSamples, videos: Sequence[float] | np.ndarray | No
     if demanded == 0:
         return np.full(len(OKS_THRESHOLDS), np.nan)
     order = np.argsort(-samples.score, kind="stable")
-    order = order[drawn[samples.video[order]] > 0]
     weight, hit, ignored = drawn[samples.video[order]], samples.hit[:, order], samples.ignored[:, order]
     return np.array([_interpolated_area(h[~i], weight[~i], demanded) for h, i in zip(hit, ignored, strict=True)])
 
