@@ -16,7 +16,7 @@ A lower floor never imports a higher one, nor one room another on its own floor;
      1  skeleton  places  files  outputs  opencv  intervals
 """
 
-__version__ = "0.4.0"
+__version__ = "0.5.0"
 
 
 class WorkbookError(Exception):
