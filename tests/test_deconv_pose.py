@@ -25,6 +25,7 @@ from helpers.nets.resnet import BodyConfig
 from helpers.people import Video, concatenate, nobody, people
 from helpers.skeleton import COCO, FLIP, INDEX, JOINTS, N_JOINTS
 from helpers.training import obtain, stage_one, weight_file
+from helpers.training.plans import POSE_ROWS
 
 BODY = BodyConfig(18, width=8)
 TINY = deconv_pose.Config(64, 32, body=BODY, channels=8)
@@ -734,8 +735,8 @@ def test_colours_are_normalised_and_can_be_turned_round():
 
 def test_the_eight_rows_keep_the_papers_order_and_its_maps():
     for size, half in (("slim", 2), ("paper", 1), ("miniature", 2)):
-        networks = {label[-1]: p.network for label, p in stage_one(size=size).items() if label.startswith("deconv-")}
-        assert sorted(networks) == list("abcdefgh")
+        networks = {row: stage_one(size=size)[f"deconv-{row}"].network for row in POSE_ROWS}
+        assert list(networks) == list("abcdefgh")
         a = networks["a"]
         assert (a.height * half, a.width * half, a.deconvolutions, a.kernel) == (256, 192, 3, 4)
         cells = {row: (n.height // n.stride, n.width // n.stride) for row, n in networks.items()}
@@ -747,7 +748,7 @@ def test_the_eight_rows_keep_the_papers_order_and_its_maps():
             replace(n, height=a.height, width=a.width, sigma=2, body=a.body, kernel=4, deconvolutions=3) == a
             for n in networks.values()
         )
-    plans = [p for label, p in stage_one().items() if label.startswith("deconv-")]
+    plans = [stage_one()[f"deconv-{row}"] for row in POSE_ROWS]
     assert len({p.recipe for p in plans}) == 1  # equal data, steps and rate
 
 
