@@ -19,7 +19,7 @@ from helpers.detections.simulated import simulate_detections
 from helpers.geometry import box_iou
 from helpers.opencv import cv2
 from helpers.people import Video, concatenate, nobody, people
-from helpers.skeleton import N_JOINTS, OKS_SIGMAS
+from helpers.skeleton import JOINTS, N_JOINTS, OKS_SIGMAS
 from helpers.tracking import track
 from helpers.tracking.flow_similarity import SIMILARITIES, FlowTracker, most_similar
 
@@ -528,3 +528,49 @@ def test_the_real_clip(tmp_path):
         (video,) = read_posetrack(out)
         switches[similarity] = evaluation.clear_mot([clip], [video.people]).switches.sum()
     assert switches["multi-flow"] < switches["bbox"]
+
+
+def test_oks_is_over_the_joints_and_the_area_of_the_person_in_this_frame():
+    """Two people 3 px away: one four times as large now without joint 0, one a quarter as large, who lacks joint 14.
+
+    Of the first joints 0 and 1 were lost before; of the second none.
+    """
+    joint, sigma = np.arange(N_JOINTS), 2 * np.asarray(OKS_SIGMAS)
+    before = grid_pose(None, boxes([20, 20, 40, 60], [60, 20, 100, 100]))
+    before = before.replace(present=np.stack([joint > 1, joint >= 0]))
+    now = before.replace(xy=before.xy + [3, 0], present=np.stack([joint > 0, joint < 14]), box=before.box[::-1])
+    large, small = (np.exp(-9 / (2 * area * sigma**2)) for area in (3200, 800))
+    for similarity in ("pose", "flow"):
+        tracker = FlowTracker(similarity, Neighbours(zero))
+        tracker.step(before, image())
+        alike = tracker.similarities(now)[1]
+        assert np.allclose(np.diag(alike), [large[2:].sum() / 14, small[:14].sum() / 14])
+
+
+def test_people_who_are_added_are_as_the_files_other_annotations(exported, tmp_path, monkeypatch):
+    """Sparse ids, another category id, people scored 0.01; one joint that the network does not see."""
+
+    class Unsure(Looks):
+        def __call__(self, image, boxes):
+            found = super().__call__(image, boxes)
+            return found.replace(joint_score=np.where(np.arange(N_JOINTS) == 4, 0.1, found.joint_score))
+
+    monkeypatch.setattr("helpers.detections.propagation.Estimator", Unsure)
+    monkeypatch.setattr("helpers.__main__._pose_network", lambda name: "a network")
+    (file,) = (exported / "predictions").glob("*.json")
+    content = json.loads(file.read_text())
+    first = [a for a in content["annotations"] if a["image_id"] == content["images"][0]["id"]]
+    first = sorted(first, key=lambda a: -sum(v > 0 for v in a["keypoints"]))[:2]
+    first = [a | {"id": name, "category_id": 3, "score": 0.01} for a, name in zip(first, (7, 90), strict=True)]
+    category = content["categories"][0] | {"id": 3}
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / file.name).write_text(json.dumps(content | {"annotations": first, "categories": [category]}))
+    more = ["--frames", str(exported), "--propagate", "--pose-weights", "deconv-0", "--out", str(tmp_path / "out")]
+    assert main(["track", str(tmp_path / "in"), "--method", "flow", *more]) == 0
+    after = json.loads((tmp_path / "out" / file.name).read_text())["annotations"]
+    added = after[2:]
+    assert [a["id"] for a in after] == [7, 90, *range(91, 91 + len(added))]
+    assert {a["image_id"] for a in added} >= {image["id"] for image in content["images"][1:3]}
+    assert {a["category_id"] for a in after} == {3}
+    weak = category["keypoints"].index(JOINTS[4])
+    assert all(a["keypoints"][3 * weak : 3 * weak + 3] == [0, 0, 0] and sum(a["keypoints"]) > 0 for a in added)
