@@ -95,6 +95,13 @@ def test_dis_is_the_same_whoever_was_first_and_however_many_threads():
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
 
 
+def test_dis_forgets_a_small_image():
+    """Once it was given one, OpenCV's object sees less in every other image."""
+    used = flow.Dis()
+    used(blobs(40, 40), blobs(40, 40, 1))
+    assert np.array_equal(used(*cut(5, 3)), flow.Dis()(*cut(5, 3)))
+
+
 def test_raft_is_given_what_torchvision_asks_for(monkeypatch):
     """With random weights, on a size that needs no padding, equal to torchvision's own preparation."""
     torch.manual_seed(0)
@@ -292,21 +299,34 @@ def test_neighbours_compute_a_pair_once():
         calls.append((a, b))
         return flow.zero(a, b)
 
-    memory = flow.Neighbours(counted)
-    assert memory.step(images[0]) is None and memory.step(images[0]) is None
+    memory, consumers = flow.Neighbours(counted), (object(), object(), object())
+    assert [memory.step(images[0], who) for who in consumers] == [None] * 3
     for image in images[1:]:
-        assert memory.step(image) is memory.step(image)
+        first, *others = [memory.step(image, who) for who in consumers]
+        assert all(field is first for field in others)
     assert len(calls) == 3
     assert all(np.array_equal(a, images[t]) and b is images[t + 1] for t, (a, b) in enumerate(calls))
 
 
 def test_neighbours_see_through_a_camera_that_reuses_its_memory():
     memory, buffer = flow.Neighbours(lambda a, b: b.astype(np.float32) - a), np.zeros((4, 5, 3), np.uint8)
-    assert memory.step(buffer) is None
+    one, other = object(), object()
+    assert memory.step(buffer, one) is None and memory.step(buffer, other) is None
     buffer[:] = 7
-    assert (memory.step(buffer) == 7).all()
+    assert (memory.step(buffer, one) == 7).all()
     buffer[:] = 9
-    assert (memory.step(buffer) == 2).all()
+    assert (memory.step(buffer, other) == 2).all()
+
+
+@pytest.mark.parametrize("consumers", [(None,), ("one",), ("one", "other", "third")])
+def test_a_frozen_frame_has_no_flow(consumers):
+    """It comes as the same object, whose content is the same: who asks for the second time asks for the next step."""
+    memory, buffer = flow.Neighbours(lambda a, b: b.astype(np.float32) - a), np.zeros((4, 5, 3), np.uint8)
+    for value, wanted in ((0, None), (40, 40), (40, 0), (40, 0)):
+        buffer[:] = value
+        found = [memory.step(buffer, who) for who in consumers]
+        assert all(field is None if wanted is None else (field == wanted).all() for field in found)
+        assert all(field is found[0] for field in found)
 
 
 def test_neighbours_remember_one_image():

@@ -297,6 +297,21 @@ def test_similarities_by_hand(similarity, expected):
     assert np.allclose(tracker.similarities(person(30))[1], [[expected]])
 
 
+@pytest.mark.parametrize("similarity", SIMILARITIES)
+def test_nobody_is_carried_over_a_frozen_frame(similarity):
+    """Frames 0, 40, 40, 40 of a camera that writes into one memory: all move by 40 px, once."""
+    neighbours, buffer = Neighbours(lambda a, b: (b.astype(np.float32) - a)[..., :2] * [1, 0]), image(0)
+    carry, tracker, ids, left = Propagator(grid_pose, neighbours), FlowTracker(similarity, neighbours), [], []
+    for value in (0, 40, 40, 40):
+        buffer[:] = value
+        now = carry.step(boxes([5, 20, 25, 60]) if value == 0 else nobody(), buffer)
+        left.append(now.xy[:, :, 0].mean(1).tolist())
+        if similarity in ("flow", "multi-flow"):
+            ids += tracker.step(now, buffer).tolist()
+    assert np.allclose(left, [[15], [55], [55], [55]])
+    assert ids in ([0] * 4, [])
+
+
 def test_multi_flow_chains_the_flows_and_takes_the_most_similar():
     """Two frames back and one frame back, each carried to here: 2 · 6 and 6 px; the nearer pose counts."""
     tracker = FlowTracker("multi-flow", Neighbours(constant(6)), queue=3)

@@ -73,12 +73,14 @@ class Dis:
     def __init__(self, preset: str = "medium"):
         if preset not in PRESETS:
             raise WorkbookError(f"flow: preset {preset!r} of DIS is unknown; there are {', '.join(PRESETS)}.")
-        self._search = cv2.DISOpticalFlow_create(PRESETS[preset])
+        self._preset = PRESETS[preset]
 
     def __call__(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         before, after = (_padded(image, _DIS_LEAST, _DIS_LEAST) for image in _grey(a, b))
         height, width = a.shape[:2]
-        return np.ascontiguousarray(self._search.calc(before, after, None)[:height, :width])
+        # Made anew: a small image lowers the finest scale of OpenCV's object for good.
+        search = cv2.DISOpticalFlow_create(self._preset)
+        return np.ascontiguousarray(search.calc(before, after, None)[:height, :width])
 
 
 class Farneback:
@@ -259,16 +261,20 @@ class Neighbours:
         self._given: np.ndarray | None = None
         self._image: np.ndarray | None = None
         self._flow: np.ndarray | None = None
+        self._taken: list[object] = []
 
-    def step(self, image: np.ndarray) -> np.ndarray | None:
+    def step(self, image: np.ndarray, who: object = None) -> np.ndarray | None:
         """Flow (H, W, 2) from the image of the step before to this one; None at the first.
 
-        The very same image object, unchanged, asks for the same step again. Raises WorkbookError for what is
-        no image, and for a frame of another size than the one before.
+        who: the object that asks. One that has not yet taken the last step, and comes with that step's very same
+        image object, shares its flow; everyone else, and None, begins the next step, also where the camera stands
+        still. Raises WorkbookError for what is no image, and for a frame of another size than the one before.
         """
-        if image is self._given and np.array_equal(checked_image(image), self._image):
+        shares = image is self._given and who is not None and all(who is not one for one in self._taken)
+        if shares and np.array_equal(checked_image(image), self._image):
+            self._taken.append(who)
             return self._flow
         field = None if self._image is None else self._provider(self._image, image)
         # A copy: cameras write the next image into the same memory.
-        self._image, self._given, self._flow = checked_image(image).copy(), image, field
+        self._image, self._given, self._flow, self._taken = checked_image(image).copy(), image, field, [who]
         return field

@@ -139,7 +139,7 @@ class Propagator:
         each group in its order. Raises WorkbookError for images of two sizes, or a box that is no number.
         """
         now = int(frame_boxes.frame[0]) if len(frame_boxes) else self._next
-        flow = self.neighbours.step(image) if self.neighbours else None
+        flow = self.neighbours.step(image, self) if self.neighbours else None
         detected = frame_boxes[frame_boxes.score >= self.settings.person]
         boxes, alone = self._propagated(flow, image.shape, now)
         both = concatenate([detected, boxes])

@@ -110,7 +110,7 @@ class FlowTracker:
     def _carry(self, neighbours: Neighbours, image: np.ndarray | None) -> None:
         if image is None:
             raise WorkbookError(f"similarity {self.similarity}: every frame's image is needed.")
-        flow = neighbours.step(image)
+        flow = neighbours.step(image, self)
         if flow is None or not len(self._known):
             return
         xy, inside = moved(flow, self._known.xy)
