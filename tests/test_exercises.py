@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 from helpers import WorkbookError
+from helpers.detections.flow import moved
+from helpers.geometry import box_iou, pairwise_distance
 from helpers.nets import heatmaps
 from helpers.notebook.exercises import NotRight, solve
 from helpers.places import NOTEBOOKS
@@ -140,6 +142,14 @@ def traps(n, m):
     return cost
 
 
+def all_the_way(fields, xy, kept):
+    there = np.ones(len(xy), bool)
+    for field in fields:
+        xy, inside = moved(field, xy)
+        there = kept(there, inside)
+    return xy, there
+
+
 WRONG = {
     "left_to_right": [
         lambda boxes: (boxes[:, 0] + boxes[:, 2]).argsort(),  # who comes first, not the place of each
@@ -237,6 +247,26 @@ WRONG = {
         lambda heat: heatmaps.quarter_offset(heat, heatmaps.peaks(heat)[0]),
         lambda heat: heatmaps.peaks(heat)[0].flip(-1),  # y first
         lambda heat: heatmaps.peaks(heat)[0][:, 0],
+    ],
+    "chained": [
+        lambda fields, xy: (xy + sum((moved(f, xy)[0] - xy for f in fields), 0 * xy), np.ones(len(xy), bool)),
+        lambda fields, xy: all_the_way(fields, xy, lambda before, inside: before),  # nobody is ever lost
+        lambda fields, xy: all_the_way(fields[::-1], xy, lambda before, inside: before & inside),
+    ],
+    "trusted": [
+        lambda forward, backward, xy, limit: (
+            moved(forward, xy)[1]
+            & (np.linalg.norm(moved(forward, xy)[0] + moved(backward, xy)[0] - 2 * xy, axis=1) <= limit)  # at the start
+        ),
+        lambda forward, backward, xy, limit: (
+            np.linalg.norm(moved(backward, moved(forward, xy)[0])[0] - xy, axis=1) <= limit  # outside, too
+        ),
+        lambda forward, backward, xy, limit: np.linalg.norm(moved(forward, xy)[0] - xy, axis=1) <= limit,
+    ],
+    "similarity": [
+        lambda known, now: 1 - box_iou(known.box, now.box),  # a cost
+        lambda known, now: box_iou(now.box, known.box),  # the other way round
+        lambda known, now: -pairwise_distance(known, now),
     ],
 }
 
