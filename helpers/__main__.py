@@ -257,13 +257,16 @@ def _track(a) -> int:
     unused = next((name for name in wrong if getattr(a, name) not in (None, False)), None)
     if unused:
         raise WorkbookError(f"--{unused.replace('_', '-')}: --method {a.method} has no use for it.")
+    unclear = next((name for name in ("person", "joint", "limit") if getattr(a, name) != getattr(a, name)), None)
+    if unclear:
+        raise WorkbookError(f"--{unclear} nan: a number is needed.")
     if a.method == on_files.FLOW:
         how = _by_flow(a)
     else:
         limit, memory = float("inf") if a.limit is None else a.limit, 1 if a.memory is None else a.memory
         how = on_files.tracker_maker(a.method, a.matcher or "hungarian", limit, memory)
     for path, people, ids in on_files.track_files(a.predictions, a.out, how, a.person, a.joint):
-        print(f"{path}: {people} people, {ids} tracks")
+        print(f"{path}: {people} people, {ids} tracks", flush=True)
     return 0
 
 
@@ -299,10 +302,19 @@ def _pose_network(name: str):
     from helpers import training
     from helpers.making import plan_named
     from helpers.nets.deconv_pose import load_released
+    from helpers.nets.top_down import CropConfig
 
-    if Path(name).suffix:
+    path = Path(name)
+    if name and (path.suffix or path.name != name or path.exists()):
         return load_released(name)
-    plan = plan_named(name)
+    try:
+        plan = plan_named(name)
+    except WorkbookError:
+        raise WorkbookError(
+            f"--pose-weights {name[:80]!r}: is neither a file nor a network of the workbook, such as deconv-0."
+        ) from None
+    if not isinstance(plan.network, CropConfig):
+        raise WorkbookError(f"--pose-weights {name}: does not find the joints of a person's box; deconv-0 does.")
     if not training.standing(plan):
         raise WorkbookError(f"--pose-weights {name}: is not there; `python -m helpers train {name}` trains it.")
     return training.obtain(plan)

@@ -60,9 +60,10 @@ def oks(a: People, b: People, area: ArrayLike | None = None, sigmas: ArrayLike =
 
     area (M,): pixels² of each b, its box area when not given (COCO takes the segmentation,
     so the convention has to be named with every number). sigmas (15,). A joint of b that a
-    lacks counts as 0; a pose b without joints gives 0.
+    lacks counts as 0; a pose b without joints gives 0, and so does one without a positive area.
     """
     area = _areas(b.box) if area is None else np.asarray(area, float)
+    area = np.where(area > 0, area, np.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
         error = joint_distances(a, b) ** 2 / (2 * area[:, None] * (2 * np.asarray(sigmas)) ** 2)
     similarity = np.where(np.isfinite(error), np.exp(-error), 0.0)

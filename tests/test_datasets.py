@@ -247,6 +247,9 @@ def test_what_an_annotation_lacks_is_filled(tmp_path):
     assert np.isnan(read18(tmp_path, content18(bbox_head=[7, 7, 0, 0])).people.head[0])
     p = read18(tmp_path, content18(keypoints=[0] * 51, bbox=[1, 2, 10, 20])).people
     assert len(p) == 1 and not p.present.any() and p.box[0].tolist() == [1, 2, 11, 22]
+    for box in ([0, 0, 0, 0], [30, 2, -10, 20], [30, 40, -10, -20], [1, 2, 10, 0], None):
+        p = read18(tmp_path, content18(bbox=box)).people
+        np.testing.assert_array_equal(p.box, extent_boxes(p.xy, p.present, 0.15))
 
 
 def test_posetrack21_has_track_ids_of_any_size_and_persons_with_a_box_only(tmp_path):

@@ -115,7 +115,10 @@ def test_distances_are_of_the_first_to_the_second():
 
 def test_oks_without_an_area_or_on_a_chosen_one():
     a = people(xy=np.zeros((1, 15, 2)), box=[[0, 0, 20, 50]])
-    assert geometry.oks(a, a) == 1 and geometry.oks(a, a.replace(box=[[np.nan] * 4])) == 0
+    for box in ([np.nan] * 4, [0, 0, 0, 50], [20, 0, 0, 50]):
+        for b in (a.replace(box=[box]), a.replace(box=[box], xy=a.xy + 1000)):
+            assert geometry.oks(a, b) == 0
+    assert geometry.oks(a, a) == 1
     moved = a.replace(xy=a.xy + [2.0, 0])
     by_sigmas = geometry.oks(moved, a, [500.0], np.full(15, 0.1)).item()
     assert by_sigmas == pytest.approx(np.exp(-4 / (2 * 500 * 0.2**2)))

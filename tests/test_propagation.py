@@ -404,6 +404,7 @@ def test_bad_trackers_are_one_sentence():
         (("x",), "'x' is unknown"),
         (("flow",), "needs the flow"),
         (("bbox", None, 0), "at least 1 frame"),
+        *((("bbox", None, 1, link), "between 0 and 1 is needed") for link in (-1, 1.1, np.nan, np.inf)),
     ):
         with pytest.raises(WorkbookError, match=message):
             FlowTracker(*arguments)
@@ -497,7 +498,15 @@ def test_the_command_adds_whom_the_detector_missed(exported, tmp_path, monkeypat
         (["--memory", "2"], "--memory: --method flow has no use for it"),
         (["--propagate"], "--propagate: goes together with --pose-weights"),
         (["--pose-weights", "deconv-0"], "--propagate: goes together with --pose-weights"),
-        (["--propagate", "--pose-weights", "nothing"], "network 'nothing' is unknown"),
+        (["--propagate", "--pose-weights", "nothing"], "'nothing': is neither a file nor a network of the workbook"),
+        (["--propagate", "--pose-weights", ""], "'': is neither a file nor a network of the workbook"),
+        (["--propagate", "--pose-weights", "."], ".: is no readable file of PyTorch weights"),
+        (["--propagate", "--pose-weights", "nowhere/weights"], "nowhere/weights: is missing"),
+        (["--propagate", "--pose-weights", "keypoint_rcnn-0"], "keypoint_rcnn-0: does not find the joints of a"),
+        (["--propagate", "--pose-weights", "lstm-box-0"], "lstm-box-0: does not find the joints of a person's box"),
+        (["--link", "nan"], "link nan: a similarity between 0 and 1 is needed"),
+        (["--person", "nan"], "--person nan: a number is needed"),
+        (["--joint", "nan"], "--joint nan: a number is needed"),
         (["--propagate", "--pose-weights", "nothing.pth"], "nothing.pth: is missing"),
         (["--propagate", "--pose-weights", "deconv-77"], "deconv-77: is not there"),
         (["--frames", "nowhere"], "--frames nowhere: is no folder"),
@@ -523,9 +532,50 @@ def test_the_command_needs_images_of_one_size(exported, tmp_path, capsys):
         target = tmp_path / name.relative_to(exported)
         target.parent.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(target), np.zeros((64 + (i == 2), 96, 3), np.uint8))
-    assert main(command) == 1 and "frames of one size" in capsys.readouterr().err
+    second = json.loads(file.read_text())["images"][2]["file_name"]
+    for size, wrong in (((320, 180), "frame 0, "), ((96, 64), f"frame 2, {second}, is 96 × 65 pixels in place of")):
+        _of_size(tmp_path / "in" / file.name, size)
+        assert main(command) == 1
+        said = capsys.readouterr().err
+        assert f"{file.stem}: {wrong}" in said and f"in place of {size[0]} × {size[1]};" in said and "--frames" in said
+    _of_size(tmp_path / "in" / file.name, (0, 0))
+    assert main(command) == 1 and f"{second}, is 96 × 65 pixels in place of 96 × 64" in capsys.readouterr().err
     assert main(["track", str(tmp_path / "in"), "--method", "iou", "--flow", "dis", "--out", str(tmp_path / "o")]) == 1
     assert "--flow: --method iou has no use for it" in capsys.readouterr().err
+
+
+def _of_size(file, size):
+    """The file, as if its images were so large."""
+    content = json.loads(file.read_text())
+    images = [image | dict(zip(("width", "height"), size, strict=True)) for image in content["images"]]
+    file.write_text(json.dumps(content | {"images": images}))
+
+
+def test_joints_without_scores_cannot_be_chosen_by_score(exported, tmp_path, capsys):
+    """Else the file would lose everybody, and say nothing."""
+    (file,) = (exported / "predictions").glob("*.json")
+    content = json.loads(file.read_text())
+    bare = [a | {"scores": []} for a in content["annotations"]]
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / file.name).write_text(json.dumps(content | {"annotations": bare}))
+    command = ["track", str(tmp_path / "in"), "--method", "iou", "--out", str(tmp_path / "out")]
+    assert main([*command, "--joint", "0.5"]) == 1
+    assert f"{file.stem}: has no joint scores, so --joint 0.5 cannot choose" in capsys.readouterr().err
+    assert main(command) == 0
+
+
+def test_each_file_is_told_as_soon_as_it_is_written(exported, tmp_path, capsys):
+    """The second one's image is missing: what is said of the first stays."""
+    (file,) = (exported / "predictions").glob("*.json")
+    content = json.loads(file.read_text())
+    gone = [image | {"file_name": f"gone/{i}.jpg"} for i, image in enumerate(content["images"])]
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.json").write_text(file.read_text())
+    (tmp_path / "in" / "b.json").write_text(json.dumps(content | {"images": gone}))
+    command = ["track", str(tmp_path / "in"), "--method", "flow", "--frames", str(exported)]
+    assert main([*command, "--out", str(tmp_path / "out")]) == 1
+    said = capsys.readouterr()
+    assert said.out.startswith(str(tmp_path / "out" / "a.json")) and "gone/0.jpg" in said.err
 
 
 def test_the_real_clip(tmp_path):

@@ -186,9 +186,10 @@ def is_finite(value: object) -> bool:
 
 
 def _boxes18(path, annotations, xy, present) -> np.ndarray:
+    """A box that is missing, or has no width or height, is the joints' extent."""
     box = _numbers(path, annotations, "bbox", 4, optional=True)
+    none = ~(box[:, 2:] > 0).all(1)
     box = np.concatenate([box[:, :2], box[:, :2] + box[:, 2:]], 1)
-    none = np.isnan(box).any(1)
     return np.where(none[:, None], extent_boxes(xy, present, BOX_MARGIN), box) if none.any() else box
 
 

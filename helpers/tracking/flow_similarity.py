@@ -50,7 +50,8 @@ class FlowTracker:
 
     Every remembered pose is carried one flow further at each step, however long the queue, and a joint that leaves
     the image is forgotten. At most `queue` frames of people are kept, and the image before by the neighbours.
-    Raises WorkbookError for an unknown similarity, a missing flow, or a queue of less than one frame.
+    Raises WorkbookError for an unknown similarity, a missing flow, a queue of less than one frame, or a link that is
+    not between 0 and 1.
     """
 
     def __init__(
@@ -70,6 +71,8 @@ class FlowTracker:
         self.queue = SIMILARITIES[similarity] if queue is None else queue
         if self.queue < 1:
             raise WorkbookError(f"queue {self.queue}: at least 1 frame is needed.")
+        if not 0 <= link <= 1:
+            raise WorkbookError(f"link {link}: a similarity between 0 and 1 is needed.")
         self._next_id = 0
         self._known, self._ids, self._age = nobody(), np.zeros(0, int), np.zeros(0, int)
 

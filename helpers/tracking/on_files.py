@@ -8,7 +8,7 @@ whom the detector missed (notebook 09).
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -66,7 +66,8 @@ class ByFlow:
     def run(self, video: Video, kept: People, which: Sequence[int]) -> People:
         """The people with their ids, and after them those that were added; video: with frames.
 
-        One pass over the frames `which`: propagation and similarity share each pair's flow.
+        One pass over the frames `which`: propagation and similarity share each pair's flow. Raises WorkbookError for
+        an image of another size than the file says, or than its first image has where it says none.
         """
         from helpers.detections.flow import Neighbours
 
@@ -74,7 +75,7 @@ class ByFlow:
         tracker, propagator = self.tracker(neighbours), self._propagator(kept, neighbours)
         rows, ids, added = kept.rows_by_frame(len(video)), np.full(len(kept), -1), []
         for t in map(int, which):
-            image, now = video.frames[t], kept[rows[t]]  # type: ignore[index]
+            image, now = _image(video, t), kept[rows[t]]
             if propagator is not None:
                 now = concatenate([now, _added(propagator, now, image, t)])
             found, n = tracker.step(now, image), len(rows[t])
@@ -100,25 +101,39 @@ def _added(propagator: Propagator, now: People, image: np.ndarray, t: int) -> Pe
     return keep_confident(found, -np.inf, propagator.settings.joint)
 
 
+def _image(video: Video, t: int) -> np.ndarray:
+    """The image of a frame; joints and flow are in pixels of one size, which is the file's."""
+    image = video.frames[t]  # type: ignore[index]
+    if image.shape[1::-1] != video.size:
+        sizes = [f"{width} × {height}" for width, height in (image.shape[1::-1], video.size)]
+        raise WorkbookError(
+            f"{video.name}: frame {t}, {video.files[t]}, is {sizes[0]} pixels in place of {sizes[1]}; flow needs the "
+            "file's own images, frames of one size, and --frames DIR says where they are."
+        )
+    return image
+
+
 def track_files(
     predictions: Path,
     out: Path,
     tracker: Callable[[], Tracker] | ByFlow,
     person: float = -np.inf,
     joint: float = -np.inf,
-) -> list[tuple[Path, int, int]]:
-    """Track every file of a folder: (path written, people, track ids) of each.
+) -> Iterator[tuple[Path, int, int]]:
+    """Track every file of a folder: (path written, people, track ids) of each as soon as it is written.
 
     tracker() makes a fresh tracker for every file; or how the flow tracks it. People scored below `person` and joints
     scored below `joint` are left out of the output, too. Frames that a file says are not
     labelled, and that hold nobody, are skipped, not taken for empty; flow then reaches over them. Raises WorkbookError
-    if out is the folder that is read, a file is no PoseTrack'18 one, or images that are needed are missing.
+    if out is the folder that is read, a file is no PoseTrack'18 one or has no scores for `joint`, or images that are
+    needed are missing.
     """
-    predictions, out, done = Path(predictions), Path(out), []
+    predictions, out = Path(predictions), Path(out)
     source = predictions if predictions.is_dir() else predictions.parent
     if out.resolve() == source.resolve():
         raise WorkbookError(f"{out}: is the folder that is read; another one is needed for the tracks.")
     for video, content in read_detections(predictions):
+        _check_scores(video, joint)
         kept, which = keep_confident(video.people, person, joint), _frames(video, content)
         if isinstance(tracker, ByFlow):
             tracked = tracker.run(_with_images(video, source, tracker.images), kept, which)
@@ -129,8 +144,14 @@ def track_files(
         place = np.concatenate([kept.track, np.arange(first, len(content["annotations"]))])
         path = out / f"{video.name}.json"
         write_atomically(path, json.dumps(with_tracks(content, tracked, place), allow_nan=False).encode())
-        done.append((path, len(tracked), len(np.unique(tracked.track))))
-    return done
+        yield path, len(tracked), len(np.unique(tracked.track))
+
+
+def _check_scores(video: Video, joint: float) -> None:
+    """Joints without scores would all be dropped."""
+    scores = video.people.joint_score[video.people.present]
+    if joint > -np.inf and len(scores) and np.isnan(scores).all():
+        raise WorkbookError(f"{video.name}: has no joint scores, so --joint {joint:g} cannot choose among its joints.")
 
 
 def _with_images(video: Video, source: Path, images: Path | None) -> Video:
@@ -141,7 +162,8 @@ def _with_images(video: Video, source: Path, images: Path | None) -> Video:
     if root is None:
         where = f"{images}" if images is not None else f"{source} and the folders around it"
         raise WorkbookError(f"{video.name}: the image {video.files[0]} is not in {where}; --frames DIR says where.")
-    return replace(video, frames=ImageFiles([root / name for name in video.files]))
+    frames = ImageFiles([root / name for name in video.files])
+    return replace(video, frames=frames, size=video.size if all(video.size) else frames[0].shape[1::-1])
 
 
 def _annotations(added: People, content: dict) -> list[dict]:
