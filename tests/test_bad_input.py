@@ -4,6 +4,8 @@ import copy
 import errno
 import json
 import os
+import struct
+import zlib
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 
 from helpers import WorkbookError, datasets, files, worlds
 from helpers.datasets.bonn import read_bonn
+from helpers.datasets.images import read_image
 from helpers.datasets.posetrack import read_posetrack, read_posetrack17
 from helpers.datasets.posetrack_writing import write_posetrack18
 from helpers.datasets.somof import read_somof
@@ -307,6 +310,18 @@ def test_any_one_damaged_value_is_read_or_complained_about(tmp_path_factory, goo
 )
 def test_a_file_name_that_leads_out_of_the_folder(tmp_path, content, where, name):
     complaint(read(tmp_path, changed(content, *where, to=name)), "clip.json", repr(name))
+
+
+def test_an_image_that_promises_too_many_pixels(tmp_path):
+    """A PNG of 60,000 × 60,000 pixels in its header, and nearly none in its data."""
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", 60000, 60000, 8, 2, 0, 0, 0)
+    parts = (b"IHDR", header), (b"IDAT", zlib.compress(bytes(1000))), (b"IEND", b"")
+    (tmp_path / "large.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts))
+    complaint(lambda: read_image(tmp_path / "large.png"), "large.png", "decoded")
 
 
 def test_an_image_that_is_missing_or_unreadable(tmp_path):

@@ -181,6 +181,23 @@ class NotAllowed:
             lambda t: {k: v for k, v in t.items() if "layer3.1" not in k},
             r"\(2, 2, 1, 2\) blocks in its stages are of none",
         ),
+        (lambda t: {k: v for k, v in t.items() if k != "conv1.weight"}, r"the tensor conv1\.weight is missing\.$"),
+        (lambda t: t | {"conv1.weight": torch.tensor(1.0)}, r"the tensor conv1\.weight is missing\.$"),
+        (lambda t: t | {"bn1.running_var": torch.full((8,), -1.0)}, r"bn1\.running_var holds negative variances\.$"),
+        (lambda t: t | {"bn1.bias": torch.full((8,), 1e300, dtype=torch.float64)}, r"bn1\.bias is not finite\.$"),
+        *(
+            (lambda t, name=name, odd=odd: t | {name: odd(t[name])}, f"tensor {name} holds no plain real numbers")
+            for name, odd in {
+                "bn1.bias": torch.Tensor.to_sparse,
+                "bn1.weight": lambda v: v.to("meta"),
+                "conv1.weight": lambda v: v.to(torch.complex64),
+                "bn1.running_mean": lambda v: v > 0,
+                "final_layer.weight": lambda v: v[:0],
+                "deconv_layers.0.weight": lambda v: torch.zeros(0, 300000, 4, 4),
+                "deconv_layers.3.weight": lambda v: v[:1].expand(300000, *v.shape[1:]),
+            }.items()
+        ),
+        (lambda t: t | {"conv1.weight": torch.zeros(300000, 1, 1, 1)}, r"conv1\.weight is 300000 × 1 × 1 × 1, not"),
         (lambda t: t | as_released(kernel=5), r"3 deconvolutions of kernel 5 cannot be"),
         (lambda t: {}, r"holds no dictionary of tensors, alone or under state_dict\.$"),
         (lambda t: {"state_dict": 3}, r"holds no dictionary of tensors"),

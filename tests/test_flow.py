@@ -95,6 +95,13 @@ def test_dis_is_the_same_whoever_was_first_and_however_many_threads():
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
 
 
+@pytest.mark.parametrize("size", [(32, 32767), (40000, 3)])
+def test_dis_says_that_an_image_is_too_large(size):
+    large = np.zeros((*size, 3), np.uint8)
+    with pytest.raises(WorkbookError, match=f"an image of {size[1]} × {size[0]} pixels is too large for DIS"):
+        flow.Dis()(large, large)
+
+
 def test_dis_forgets_a_small_image():
     """Once it was given one, OpenCV's object sees less in every other image."""
     used = flow.Dis()

@@ -26,7 +26,10 @@ def read_image(path: Path) -> np.ndarray:
         content = np.fromfile(path, np.uint8)
     except OSError as error:
         raise WorkbookError(f"{path}: image cannot be read ({error.strerror}).") from None
-    image = cv2.imdecode(content, cv2.IMREAD_COLOR) if content.size else None
+    try:
+        image = cv2.imdecode(content, cv2.IMREAD_COLOR) if content.size else None
+    except cv2.error:  # a header that promises more pixels than OpenCV reads
+        image = None
     if image is None:
         raise WorkbookError(f"{path}: is not an image that can be decoded.")
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)

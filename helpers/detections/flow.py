@@ -35,6 +35,8 @@ PRESETS = {
 }
 #: In images lower or narrower than this OpenCV's DIS reads outside its memory; they are padded.
 _DIS_LEAST = 32
+#: OpenCV's DIS takes no longer side.
+_DIS_MOST = 32766
 #: What RAFT's correlation pyramid needs of a side: this many pixels at least, and a multiple of 8.
 _RAFT_LEAST, _RAFT_STEP = 128, 8
 
@@ -76,6 +78,8 @@ class Dis:
         self._preset = PRESETS[preset]
 
     def __call__(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        if max(checked_image(a).shape) > _DIS_MOST:
+            raise WorkbookError(f"flow: an image of {a.shape[1]} × {a.shape[0]} pixels is too large for DIS.")
         before, after = (_padded(image, _DIS_LEAST, _DIS_LEAST) for image in _grey(a, b))
         height, width = a.shape[:2]
         # Made anew: a small image lowers the finest scale of OpenCV's object for good.

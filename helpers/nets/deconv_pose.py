@@ -119,7 +119,9 @@ def load_released(path: Path | str, height: int = 256, width: int = 192, joints:
         height, width, found, bgr=True, body=body, deconvolutions=number, kernel=kernel, channels=channels
     )
     what = f"ResNet-{body.depth} of width {body.width} with {number} deconvolutions of kernel {kernel}"
-    return released.take(build(config), tensors, path, what)
+    with torch.device("meta"):  # no memory for what the file may pretend to be
+        model = build(config)
+    return released.take(model, tensors, path, what)
 
 
 def _body_of(tensors: Mapping[str, torch.Tensor], path: Path | str) -> BodyConfig:
@@ -129,9 +131,12 @@ def _body_of(tensors: Mapping[str, torch.Tensor], path: Path | str) -> BodyConfi
     repeats = tuple(stages.count(s) for s in range(1, 5))
     kind = Bottleneck if "layer1.0.conv3.weight" in tensors else BasicBlock
     depth = next((d for d, (block, each) in DEPTHS.items() if block is kind and each == repeats), None)
-    if depth is None or "conv1.weight" not in tensors:
+    first = tensors.get("conv1.weight")
+    if depth is None:
         raise WorkbookError(f"{path}: is no pose network on a ResNet; {repeats} blocks in its stages are of none.")
-    return BodyConfig(depth, len(tensors["conv1.weight"]))
+    if first is None or first.ndim != 4:
+        raise WorkbookError(f"{path}: is no pose network on a ResNet; the tensor conv1.weight is missing.")
+    return BodyConfig(depth, len(first))
 
 
 def _deconvolutions_of(tensors: Mapping[str, torch.Tensor], path: Path | str) -> tuple[int, int, int]:

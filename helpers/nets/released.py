@@ -28,17 +28,33 @@ def tensors_of(path: Path | str) -> dict[str, torch.Tensor]:
     tensors = isinstance(content, Mapping) and all(isinstance(v, torch.Tensor) for v in content.values())
     if not tensors or not content:
         raise WorkbookError(f"{path}: holds no dictionary of tensors, alone or under state_dict.")
+    odd = next((name for name, value in content.items() if not _plain(value)), None)
+    if odd is not None:
+        raise WorkbookError(f"{path}: the tensor {odd} holds no plain real numbers, or none at all.")
     return {str(name).removeprefix("module."): value for name, value in content.items()}
+
+
+def _plain(value: torch.Tensor) -> bool:
+    """Real numbers, at least one, each of which is stored."""
+    dense = value.layout is torch.strided and not (value.is_meta or value.is_quantized)
+    return (
+        dense
+        and not (value.is_complex() or value.dtype is torch.bool)
+        and 0 < value.nbytes <= value.untyped_storage().nbytes()
+    )
 
 
 def take(model: nn.Module, tensors: Mapping[str, torch.Tensor], path: Path | str, what: str) -> nn.Module:
     """The model, in evaluation mode, with exactly these tensors; `what` names the network they should be of.
 
-    Raises WorkbookError naming the first tensor that is missing, of another shape, not finite or too many.
+    A model on the meta device gets its memory when all shapes are right. Raises WorkbookError naming the first tensor
+    that is missing, of another shape, not finite as the model's numbers, a negative variance or too many.
     """
-    wanted = model.state_dict()
+    wanted, given = model.state_dict(), {}
     for name, value in wanted.items():
-        if name not in tensors and name.rsplit(".", 1)[-1] == COUNTER:
+        last = name.rsplit(".", 1)[-1]
+        if name not in tensors and last == COUNTER:
+            given[name] = torch.zeros(value.shape, dtype=value.dtype)
             continue
         if name not in tensors:
             raise WorkbookError(f"{path}: is no {what}; the tensor {name} is missing.")
@@ -46,12 +62,17 @@ def take(model: nn.Module, tensors: Mapping[str, torch.Tensor], path: Path | str
         if has.shape != value.shape:
             sizes = " × ".join(map(str, has.shape)), " × ".join(map(str, value.shape))
             raise WorkbookError(f"{path}: is no {what}; the tensor {name} is {sizes[0]}, not {sizes[1]}.")
-        if not torch.isfinite(has).all():
+        given[name] = has.to(value.dtype)
+        if not torch.isfinite(given[name]).all():
             raise WorkbookError(f"{path}: the tensor {name} is not finite.")
+        if last == "running_var" and (given[name] < 0).any():
+            raise WorkbookError(f"{path}: the tensor {name} holds negative variances.")
     more = sorted(tensors.keys() - wanted.keys())
     if more:
         raise WorkbookError(f"{path}: is no {what}; it has no tensor {more[0]}.")
-    model.load_state_dict(wanted | {name: tensors[name].to(wanted[name].dtype) for name in tensors})
+    if any(value.is_meta for value in wanted.values()):
+        model.to_empty(device="cpu")
+    model.load_state_dict(given)
     return model.eval()
 
 
