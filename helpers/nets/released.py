@@ -50,23 +50,8 @@ def take(model: nn.Module, tensors: Mapping[str, torch.Tensor], path: Path | str
     A model on the meta device gets its memory when all shapes are right. Raises WorkbookError naming the first tensor
     that is missing, of another shape, not finite as the model's numbers, a negative variance or too many.
     """
-    wanted, given = model.state_dict(), {}
-    for name, value in wanted.items():
-        last = name.rsplit(".", 1)[-1]
-        if name not in tensors and last == COUNTER:
-            given[name] = torch.zeros(value.shape, dtype=value.dtype)
-            continue
-        if name not in tensors:
-            raise WorkbookError(f"{path}: is no {what}; the tensor {name} is missing.")
-        has = tensors[name]
-        if has.shape != value.shape:
-            sizes = " × ".join(map(str, has.shape)), " × ".join(map(str, value.shape))
-            raise WorkbookError(f"{path}: is no {what}; the tensor {name} is {sizes[0]}, not {sizes[1]}.")
-        given[name] = has.to(value.dtype)
-        if not torch.isfinite(given[name]).all():
-            raise WorkbookError(f"{path}: the tensor {name} is not finite.")
-        if last == "running_var" and (given[name] < 0).any():
-            raise WorkbookError(f"{path}: the tensor {name} holds negative variances.")
+    wanted = model.state_dict()
+    given = {name: _fitting(name, value, tensors, path, what) for name, value in wanted.items()}
     more = sorted(tensors.keys() - wanted.keys())
     if more:
         raise WorkbookError(f"{path}: is no {what}; it has no tensor {more[0]}.")
@@ -74,6 +59,24 @@ def take(model: nn.Module, tensors: Mapping[str, torch.Tensor], path: Path | str
         model.to_empty(device="cpu")
     model.load_state_dict(given)
     return model.eval()
+
+
+def _fitting(name: str, wanted: torch.Tensor, tensors: Mapping[str, torch.Tensor], path, what: str) -> torch.Tensor:
+    """The file's tensor as one like `wanted`, of which only shape and kind are looked at. Errors as in `take`."""
+    last = name.rsplit(".", 1)[-1]
+    if name not in tensors:
+        if last == COUNTER:
+            return torch.zeros(wanted.shape, dtype=wanted.dtype)
+        raise WorkbookError(f"{path}: is no {what}; the tensor {name} is missing.")
+    if tensors[name].shape != wanted.shape:
+        sizes = [" × ".join(map(str, tensor.shape)) for tensor in (tensors[name], wanted)]
+        raise WorkbookError(f"{path}: is no {what}; the tensor {name} is {sizes[0]}, not {sizes[1]}.")
+    has = tensors[name].to(wanted.dtype)
+    if not torch.isfinite(has).all():
+        raise WorkbookError(f"{path}: the tensor {name} is not finite.")
+    if last == "running_var" and (has < 0).any():
+        raise WorkbookError(f"{path}: the tensor {name} holds negative variances.")
+    return has
 
 
 def outputs(tensors: Mapping[str, torch.Tensor], path: Path | str, joints: int | None) -> int:
