@@ -84,6 +84,25 @@ def _wait(address: str, server: subprocess.Popen, log: Path) -> None:
     raise RuntimeError(f"JupyterLab did not start: {log.read_text()[-2000:]}")
 
 
+@pytest.fixture()
+def page(browser):
+    """A page of its own; failures: the errors that its scripts raise."""
+    page = browser.new_page(viewport={"width": 1000, "height": 900})
+    page.failures = []
+    page.on("pageerror", lambda error: page.failures.append(str(error)))
+    yield page
+    page.close()
+
+
+def shown(page, widget):
+    """A widget's form without a kernel, alone on a page."""
+    page.set_content(f"<!doctype html><body style='color-scheme: light dark'>{widget.without_kernel()}</body>")
+    found = page.locator(".workbook")
+    found.wait_for()
+    page.wait_for_timeout(300)
+    return found
+
+
 @pytest.fixture(scope="session")
 def open_notebook(browser, lab):
     """open_notebook(path or list of cells' sources, run=True): a `Notebook` in JupyterLab, run to its end."""

@@ -8,6 +8,7 @@ import pytest
 from helpers.notebook import plots
 from helpers.notebook.widgets import FlowField, HeatmapExplorer, SimilarityMatrix
 from helpers.notebook.widgets.base import script
+from tests.browser.conftest import shown
 
 HEAT = """
 import numpy as np
@@ -49,24 +50,6 @@ def notebook(open_notebook):
     notebook = open_notebook([HEAT, FLOW, MATRIX])
     yield notebook
     notebook.close()
-
-
-@pytest.fixture()
-def page(browser):
-    page = browser.new_page(viewport={"width": 1000, "height": 900})
-    page.failures = []
-    page.on("pageerror", lambda error: page.failures.append(str(error)))
-    yield page
-    page.close()
-
-
-def shown(page, w):
-    """A widget's form without a kernel, on a page of its own."""
-    page.set_content(f"<!doctype html><body style='color-scheme: light dark'>{w.without_kernel()}</body>")
-    widget = page.locator(".workbook")
-    widget.wait_for()
-    page.wait_for_timeout(200)
-    return widget
 
 
 def loaded(page, kind):
@@ -201,6 +184,37 @@ def test_without_a_kernel_the_joint_is_dragged_and_noise_added(page):
     assert "Python" not in widget.locator(".workbook-note").inner_text() and not page.failures
 
 
+#: Keep what is drawn on canvases: texts with their place, and rectangles with their size.
+SPY = """() => {
+  window.drawn = [];
+  for (const name of ['fillText', 'fillRect']) {
+    const own = CanvasRenderingContext2D.prototype[name];
+    CanvasRenderingContext2D.prototype[name] = function (...given) {
+      drawn.push([name, ...given]);
+      own.apply(this, given);
+    };
+  }
+}"""
+
+
+def test_arrows_point_to_the_higher_neighbour_and_bars_are_as_long_as_the_values(page):
+    heat = np.zeros((1, 9, 9))
+    heat[0, 3:6, 4], heat[0, 4, 3:6] = [0.25, 1, 0.5], [0.75, 1, 0.25]  # higher below, and to the left
+    widget = shown(page, HeatmapExplorer(heat, ["nose"], [[4, 4]], title="Heat"))
+    page.evaluate(SPY)
+    for _ in range(2):  # to the Gaussian and back
+        page.evaluate("drawn.length = 0")
+        widget.press("]")
+        page.wait_for_timeout(150)
+    drawn = page.evaluate("drawn")
+    drawn = drawn[max(k for k, one in enumerate(drawn) if one[:2] == ["fillText", "along x"]) :]
+    words = [one[1] for one in drawn if one[0] == "fillText"]
+    assert [word for word in words if "¼" in word] == ["−0.500 ← ¼ cell", "+0.250 ↓ ¼ cell"]
+    bars = np.array([one[4] for one in drawn if one[0] == "fillRect"])
+    room = widget.locator("canvas").nth(1).bounding_box()["height"] - 40 - 34
+    assert bars == pytest.approx(room * np.array([0.75, 1, 0.25, 0.25, 1, 0.5]), abs=2)
+
+
 # --- the flow field -------------------------------------------------------------------------------------------
 
 
@@ -323,6 +337,20 @@ def test_without_a_kernel_a_person_is_dragged_and_the_stored_flow_read(page):
     assert "Python" not in widget.locator(".workbook-note").inner_text() and not page.failures
 
 
+def test_of_two_joints_in_reach_the_nearer_one_is_taken(page):
+    pose = np.full((15, 2), np.nan)
+    pose[[3, 9]] = [[60, 40], [63, 40]]
+    w = FlowField(np.full((2, 90, 160, 3), 99, np.uint8), {"a": np.ones((90, 160, 2))}, [pose], title="Flow")
+    widget = shown(page, w)
+    box = widget.locator("canvas").first.bounding_box()
+    scale = box["width"] / 160
+    for x, j in ((60.9, 3), (62.1, 9)):
+        assert 2.1 * scale < 13  # both are in reach
+        page.mouse.click(box["x"] + (x + 0.5) * scale, box["y"] + 40.5 * scale)
+        widget.get_by_text(f"{w.scene['look']['joints'][j]} at ").wait_for(timeout=2000)
+    assert not page.failures
+
+
 # --- the similarity matrix ------------------------------------------------------------------------------------
 
 
@@ -408,6 +436,12 @@ def test_without_a_kernel_ids_follow_and_nobody_is_drawn(page):
         assert widget.locator(".workbook-words").inner_text() == said
         widget.press("ArrowDown")
     assert not page.failures
+
+
+def test_a_similarity_of_zero_is_less_than_any_link_needs(page):
+    pose = np.tile(STANDING, (1, 1, 1))
+    widget = shown(page, SimilarityMatrix({"s": np.zeros((1, 1))}, [0], [1], pose, None, pose, link=0.0))
+    widget.get_by_text("s 0.00, less than a link needs. New ids: person 0 → 1.").wait_for(timeout=2000)
 
 
 # --- all three ------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from helpers.notebook import plots
 from helpers.notebook.widgets import FramePair, MatchTable, PlanePicker
 from helpers.people import people
 from helpers.tracking.matching import hungarian, hungarian_steps
+from tests.browser.conftest import shown
 
 TABLE = """
 import numpy as np
@@ -169,24 +170,6 @@ def test_round_trips_and_redraws_are_counted_and_printed(notebook):
 def standing(n):
     xy = plots.standing_pose() + np.stack([120 * np.arange(n), np.zeros(n)], 1)[:, None]
     return people(xy=xy, track=np.arange(n))
-
-
-@pytest.fixture()
-def page(browser):
-    page = browser.new_page(viewport={"width": 1000, "height": 900})
-    page.failures = []
-    page.on("pageerror", lambda error: page.failures.append(str(error)))
-    yield page
-    page.close()
-
-
-def shown(page, w):
-    """A widget's form without a kernel, on a page of its own."""
-    page.set_content(f"<!doctype html><body>{w.without_kernel()}</body>")
-    widget = page.locator(".workbook")
-    widget.wait_for()
-    page.wait_for_timeout(300)
-    return widget
 
 
 def test_without_a_kernel_the_table_is_hovered_and_played_and_says_what_it_cannot(page):
