@@ -2,6 +2,7 @@
 
 import weakref
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -221,6 +222,17 @@ def test_stored_flow_is_interpolated_to_the_frames():
         flow.stored(replace(clip(images), frames=None), fields)
 
 
+def test_stored_flow_finds_a_pair_wherever_it_was_asked_before_and_equal_pairs_in_order():
+    images = [blobs(16, 24, seed) for seed in (0, 1, 2, 0, 1)]
+    fields = np.ones((4, 4, 6, 2)) * np.arange(4)[:, None, None, None]
+    known = flow.stored(clip(images), fields)
+    assert known(images[2], images[3])[0, 0, 0] == 2  # nobody has asked for what is before it
+    for _ in range(2):
+        assert known(images[1], images[2])[0, 0, 0] == 1  # back, past the end, and the same pair once more
+    one = flow.stored(clip(images), fields)
+    assert [one(images[t], images[t + 1])[0, 0, 0] for t in range(4)] == [0, 1, 2, 3]
+
+
 def numbered(a, b):
     """A provider that tells each pixel apart: its flow is the pixel's own place."""
     return np.stack(np.meshgrid(*(np.arange(side, dtype=np.float32) for side in a.shape[1::-1])), -1)
@@ -430,6 +442,26 @@ def test_errors_of_flow_that_is_off_by_a_known_length(measured):
     hidden = sum((~seen).sum() for of in fields for _, seen in of)
     assert exact.count[:, flow_error.REGIONS.index("occluded")].sum() == hidden
     assert 1 < zero.mean(speed=1) < 3 < zero.mean(speed=2) < 6 and zero.mean(speed=0) < 1
+
+
+def test_a_speed_on_the_edge_of_two_bins_is_in_the_faster_one():
+    speed = np.array([0, 1, 2.9, 3, 5.9, 6, 9])
+    truth = np.stack([speed, 0 * speed], -1)[None]
+    owner, seen = np.array([[0, 1, 13, 14, 0, 1, 0]]), np.arange(7)[None] < 6
+    cells = flow_error._cells(SimpleNamespace(joints=[0]), owner, truth, seen)
+    assert (cells // len(flow_error.SPEEDS)).tolist() == [1, 0, 0, 1, 1, 0, 2]
+    assert (cells % len(flow_error.SPEEDS)).tolist() == [0, 1, 1, 2, 2, 3, 3]
+
+
+def test_the_last_answer_is_of_both_images():
+    asked, (a, b, c) = [], [blobs(16, 24, seed) for seed in range(3)]
+
+    def spy(one, other):
+        asked.append((one, other))
+        return flow.zero(one, other) + len(asked)
+
+    last = flow_error._Last(spy)
+    assert [last(*pair)[0, 0, 0] for pair in ((a, b), (a, b), (a, c), (b, c), (a, b))] == [1, 1, 2, 3, 4]
 
 
 def test_joints_that_flow_carries(measured):

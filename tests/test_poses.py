@@ -158,7 +158,19 @@ def test_ways_to_decode_are_those_of_look_from_two_passes():
         assert found[name].frame.tolist() == [0, 0, 2]
     several = poses.by_decoding([model, model], [video])
     assert several["quarter offset"].shape == (2, 1)
-    assert {a for pair in poses.STEPS.values() for a in pair} <= set(several)
+
+
+def test_every_step_differs_in_what_its_name_says_alone():
+    """The flip test is added with its shift; quarter offsets stay where they are not the step."""
+    differ = {}
+    for step, pair in poses.STEPS.items():
+        with_it, without = (dict(zip(("flip", "shift", "quarter"), poses.DECODINGS[way], strict=True)) for way in pair)
+        differ[step] = {name: (with_it[name], without[name]) for name in with_it if with_it[name] != without[name]}
+    assert differ == {
+        "quarter offset": {"quarter": (True, False)},
+        "flip test with shift": {"flip": (True, False), "shift": (1, 0)},
+        "shift of one cell": {"shift": (1, 0)},
+    }
 
 
 def test_a_detectors_boxes_count_from_a_half_and_in_labelled_frames():

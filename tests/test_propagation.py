@@ -639,3 +639,34 @@ def test_people_who_are_added_are_as_the_files_other_annotations(exported, tmp_p
     assert {a["category_id"] for a in after} == {3}
     weak = category["keypoints"].index(JOINTS[4])
     assert all(a["keypoints"][3 * weak : 3 * weak + 3] == [0, 0, 0] and sum(a["keypoints"]) > 0 for a in added)
+
+
+def test_a_score_or_an_overlap_that_is_just_the_threshold_is_kept():
+    """A propagated box that scores just the floor, and one that overlaps the detector's by just the threshold."""
+    first, half = boxes([20, 20, 40, 60], score=0.5), boxes([20, 20, 40, 40], score=0.9, frame=1)
+    for floor, n in ((0.5, 1), (0.501, 0)):
+        one = propagator(score="box", floor=floor)
+        one.step(first, image(0))
+        assert len(one.step(nobody(), image(1))) == n
+    for overlap, n in ((0.5, 2), (0.499, 1)):
+        one = propagator(score="box", nms=overlap, detected_first=True, margin=0.0)
+        one.step(first, image(0))
+        assert len(one.step(half, image(1))) == n
+        if n == 2:
+            assert one.alone.tolist() == [0, 1]  # the detector's box is not where the carried person is
+
+
+def test_without_a_flow_overlapping_boxes_are_suppressed_alike_at_once_and_one_by_one(clip):
+    video, found = clip
+    twice = concatenate([found, found.replace(box=found.box + 1, score=0.9 * found.score)])
+    settings = Propagation(**OPEN)
+
+    class AtOnce:
+        def __call__(self, image, boxes):
+            return grid_pose(image, boxes)
+
+        def in_video(self, frames, boxes):
+            return grid_pose(None, boxes)
+
+    at_once, one_by_one = (propagate(video, twice, one, None, settings) for one in (AtOnce(), grid_pose))
+    assert len(at_once) < len(twice) and np.array_equal(at_once.box, one_by_one.box)

@@ -151,6 +151,24 @@ def test_pairs_by_hand():
     assert len(found["other"]) == 6 and [0, 1] in found["other"].tolist()
 
 
+def test_boxes_that_just_overlap_enough_are_hard_and_those_that_are_just_too_small_are_left_out():
+    """60 × 100 px, 40 px aside: a third of each is shared, a fifth of both together."""
+    for aside, kind in ((40, "hard"), (41, "other")):
+        box = np.array([[0.0, 0, 60, 100], [aside, 0, 60 + aside, 100]])
+        two = people(frame=[0, 0], track=[0, 1], box=box, xy=np.repeat(box[:, None, :2], 15, 1))
+        assert pose_pairs.pairs_of(two)[kind].tolist() == [[0, 1], [1, 0]]
+    video = Video("made", (500, 200), np.ones(3, bool), crowd())  # their boxes are 50 px wide
+    assert len(pose_pairs.Pairs([video], least=49.9).inputs) == 6
+    with pytest.raises(WorkbookError, match="no positive pair"):
+        pose_pairs.Pairs([video], least=50.0)
+
+
+@pytest.mark.parametrize("partition", sgcn.PARTITIONS)
+def test_weights_begin_as_released(partition):
+    weights = [m.weight for m in sgcn.build(sgcn.SiameseGcnConfig(partition)).modules() if hasattr(m, "kernel_size")]
+    assert len(weights) == 3 and torch.cat([w.flatten() for w in weights]).std().item() == pytest.approx(0.02, rel=0.05)
+
+
 def test_a_pose_is_the_same_wherever_and_however_large_its_box_is():
     some = crowd()
     larger = some.replace(xy=some.xy * 3 + 7, box=some.box * 3 + 7)
@@ -172,6 +190,7 @@ def test_batches_come_again_and_training_tells_pairs_apart():
     pairs.inputs = np.arange(90, dtype=np.float32).reshape(6, 15, 1).repeat(2, -1)  # tell the rows apart
     drawn = [pairs.batch(8, step, seed)[0] for step, seed in ((3, 0), (4, 0), (3, 1))]
     assert not torch.equal(drawn[0], drawn[1]) and not torch.equal(drawn[0], drawn[2])
+    assert not torch.equal(drawn[1], drawn[2])  # step 4 of run 0 is not step 3 of run 1
     with pytest.raises(WorkbookError, match="no positive pair in 0 videos"):
         pose_pairs.Pairs([])
 

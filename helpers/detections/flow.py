@@ -171,8 +171,10 @@ def provider(name: str) -> Provider:
 class KnownFlow:
     """Flow that is known beforehand: fields(t) (H, W, 2) px leads from frame t of a video to the next.
 
-    It recognises by their pixels which frames it is given. Raises WorkbookError for a video without frames, and
-    when called with images that are no frame of it and the next one.
+    It recognises by their pixels which frames it is given. Of several equal pairs it takes the first one after its
+    last answer, then from the start, so all are right that are asked for from frame 0 on in order. Every frame up to
+    the one found is looked at once. Raises WorkbookError for a video without frames, and when called with images
+    that are no frame of it and the next one.
     """
 
     def __init__(self, video: Video, fields: Callable[[int], np.ndarray]):
