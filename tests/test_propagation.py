@@ -217,6 +217,15 @@ def test_known_people_are_not_looked_at_again():
     assert known(image(), mixed.replace(frame=[1, 1, 1])).joint_score[:, 0].tolist() == [0.8] * 3
 
 
+def test_known_people_who_share_a_box_all_come_back():
+    """The whole image as a box in place of none; a third such box is looked at."""
+    some = boxes([0, 0, 99, 99], [0, 0, 99, 99]).replace(xy=np.arange(2)[:, None, None] + np.ones((2, N_JOINTS, 2)))
+    known = Known(some, grid_pose)
+    for _ in range(2):
+        found = known(image(), some[[0, 1, 0]])
+        assert found.xy[:, 0, 0].tolist() == [1, 2, 0] and found.joint_score[2, 0] == 0.8
+
+
 # --- a whole video --------------------------------------------------------------------------------
 
 

@@ -99,15 +99,20 @@ def estimator(model: nn.Module, **how) -> Estimator:
 class Known:
     """An estimator that knows the joints of some boxes already and asks another one for the rest.
 
-    found: people of one video, whose boxes are told by frame and corners; a known person comes back as it was.
+    found: people of one video, whose boxes are told by frame and corners; a known person comes back as it was, and
+    people of one box come back one after the other.
     """
 
     def __init__(self, found: People, otherwise: Estimate):
         self._found, self._otherwise = found, otherwise
-        self._row = {_key(t, box): i for i, (t, box) in enumerate(zip(found.frame, found.box, strict=True))}
+        self._rows: dict[tuple, list[int]] = {}
+        for i, (t, box) in enumerate(zip(found.frame, found.box, strict=True)):
+            self._rows.setdefault(_key(t, box), []).append(i)
 
     def __call__(self, image: np.ndarray, boxes: People) -> People:
-        rows = np.array([self._row.get(_key(t, b), -1) for t, b in zip(boxes.frame, boxes.box, strict=True)], int)
+        keys = [_key(t, b) for t, b in zip(boxes.frame, boxes.box, strict=True)]
+        left = {key: list(self._rows.get(key, ())) for key in keys}
+        rows = np.array([left[key].pop(0) if left[key] else -1 for key in keys], int)
         new = rows < 0
         parts = concatenate([self._found[rows[~new]], self._otherwise(image, boxes[new])])
         return parts[np.argsort(np.concatenate([np.flatnonzero(~new), np.flatnonzero(new)]))]
