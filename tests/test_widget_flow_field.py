@@ -170,6 +170,13 @@ def test_a_view_that_makes_no_sense_is_a_sentence(view, sentence):
         (lambda: field(present=[True]), "present: (1,) does not fit xy (2, 15, 2)."),
         (lambda: field(present=np.zeros((2, 15))), "present: nobody has a joint that could be carried."),
         (lambda: field(after=XY[:1]), "after: (1, 15, 2) does not fit xy (2, 15, 2)."),
+        (lambda: field([constant(0, 0)]), "flow field: there is no flow to follow."),
+        (lambda: field({"a": constant(0, 0).astype(float) + 1e300}), "flow a: (40, 60, 2) is not (H, W, 2) finite"),
+        (lambda: field(images=None), "images: two uint8 frames (H, W, 3) of one size are needed, got none."),
+        (lambda: field(after="x"), "after: does not hold numbers of one shape."),
+        (lambda: field(joint=3), "joint 3: is not (person, joint)."),
+        (lambda: field(joint=(np.nan, 0)), "person nan: is not one of 0 … 1."),
+        (lambda: field(joint=(0.9, 0.2)), "person 0.9: is not one of 0 … 1."),
         (lambda: field(joint=(3, 0)), "person 3: is not one of 0 … 1."),
     ],
 )

@@ -83,6 +83,11 @@ def test_maps_are_read_as_networks_are():
     assert w.heat().shape == (9, 7)
 
 
+def test_maps_may_come_from_a_network_that_learns():
+    maps = torch.from_numpy(MAPS.copy()).requires_grad_()
+    assert HeatmapExplorer(maps).answer == HeatmapExplorer(MAPS).answer
+
+
 def test_what_a_script_reads_is_the_map():
     w = HeatmapExplorer(MAPS * 7.3)
     kept = np.array(w.scene["maps"]) * np.array(w.scene["steps"])[:, None]
@@ -143,6 +148,10 @@ def test_a_view_that_makes_no_sense_is_a_sentence(view, sentence):
         (lambda: HeatmapExplorer(sigma=0), "sigma 0: is not a number above 0."),
         (lambda: HeatmapExplorer(stride=np.inf), "stride inf: is not a number above 0."),
         (lambda: HeatmapExplorer(size=(12,)), "size (12,): is not (height, width) of 1 … 200 cells."),
+        (lambda: HeatmapExplorer(sigma=1e300), "sigma 1e+300: is larger than 1,000,000."),
+        (lambda: HeatmapExplorer(seed=-1), "seed -1: is not a whole number from 0 on."),
+        (lambda: HeatmapExplorer(start=(1,)), "start (1,): is not x and y in cells."),
+        (lambda: HeatmapExplorer(MAPS * 1j), "heatmaps: does not hold numbers of one shape."),
         (lambda: HeatmapExplorer(start=(40, 2)), "x 40: is not between -0.5 and 15.5."),
     ],
 )

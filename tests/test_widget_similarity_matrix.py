@@ -146,6 +146,10 @@ def test_a_view_that_makes_no_sense_is_a_sentence(view, sentence):
         (lambda: matrix(back=[1, 0, 1, 2]), "back: 4 whole numbers ≥ 1 are needed"),
         (lambda: matrix(back=[1.0, 1, 1, 2]), "back: 4 whole numbers ≥ 1 are needed"),
         (lambda: matrix(new=7), "new 7: is no free id."),
+        (lambda: matrix([ALIKE]), "there is no similarity to show."),
+        (lambda: matrix({"s": "x"}), "s: does not hold numbers of one shape."),
+        (lambda: matrix(queues={"s": "x"}), "queues {'s': 'x'}: are not name → whole number of frames."),
+        (lambda: matrix(ids=np.array([2**63, 1, 1, 2], np.uint64)), "ids: 9223372036854775808 is larger than"),
         (lambda: matrix(link=-1), "link -1: is not between 0 and 1."),
         (lambda: matrix(ids=[1] * 200, back=[1] * 200), "200 and 200 poses, 3 people are given."),
         (

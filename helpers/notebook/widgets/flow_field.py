@@ -25,6 +25,8 @@ from helpers.skeleton import JOINTS, LIMBS, N_JOINTS
 
 #: Cells of a stored field at most, and of all fields together: what a notebook can hold.
 MOST_CELLS, MOST_CELLS_IN_ALL = 160 * 90, 30_000
+#: No flow is as long as this: what a number of 32 bits holds, with room for a sum.
+MOST_PIXELS = 1e30
 #: Frames are stored no wider than this many pixels.
 WIDEST = 420
 #: A box around propagated joints is 15 % larger than their extent, half of it on either side (SB §3.2).
@@ -63,15 +65,14 @@ class FlowField(Live):
         title: str = "Flow field",
     ):
         self._images = _images(images)
-        self._flows = {str(name): _flow(name, flow, self._images[0].shape) for name, flow in flows.items()}
-        if not self._flows:
+        if not isinstance(flows, Mapping) or not flows:
             raise WorkbookError("flow field: there is no flow to follow.")
+        self._flows = {str(name): _flow(name, flow, self._images[0].shape) for name, flow in flows.items()}
         self._names, self._exact = list(self._flows), self._flows.get(exact)
         self._present, start = _people(xy, present)
         self._after = _after(after, start.shape)
         self._start = poses(start, self._present)
-        known = np.argwhere(self._present)
-        person, chosen = (int(i) for i in (known[0] if joint is None else joint))
+        person, chosen = np.argwhere(self._present)[0].tolist() if joint is None else _pair(joint)
         h, w = self._images[0].shape[:2]
         scene = {
             "size": [w, h],
@@ -260,7 +261,7 @@ def _pose(axis: Axes, xy: np.ndarray, present: np.ndarray, colour: str) -> None:
 
 
 def _images(images) -> list[np.ndarray]:
-    pair = [np.asarray(image) for image in images]
+    pair = [np.asarray(image) for image in images] if np.iterable(images) else []
     fitting = len(pair) == 2 and pair[0].shape == pair[1].shape
     if not fitting or any(i.dtype != np.uint8 or i.ndim != 3 or i.shape[2] != 3 or not i.size for i in pair):
         got = ", ".join(f"{i.dtype} {i.shape}" for i in pair)
@@ -277,9 +278,18 @@ def _address(image: np.ndarray) -> str:
 
 def _flow(name, flow, shape: tuple) -> np.ndarray:
     flow = np.asarray(flow)
-    if flow.shape != (*shape[:2], 2) or flow.dtype.kind not in "fiu" or not np.isfinite(flow).all():
+    fits = flow.shape == (*shape[:2], 2) and flow.dtype.kind in "fiu" and (abs(flow.astype(float)) < MOST_PIXELS).all()
+    if not fits:  # NaN is below nothing
         raise WorkbookError(f"flow {name}: {flow.shape} is not (H, W, 2) finite pixels of frames {shape[:2]}.")
     return flow.astype(np.float32)
+
+
+def _pair(joint) -> tuple:
+    """Person and joint, whose numbers the view checks."""
+    joint = joint.tolist() if isinstance(joint, np.ndarray) else joint
+    if not isinstance(joint, (tuple, list)) or len(joint) != 2:
+        raise WorkbookError(f"joint {joint}: is not (person, joint).")
+    return tuple(joint)
 
 
 def _people(xy, present) -> tuple[np.ndarray, np.ndarray]:
@@ -300,7 +310,10 @@ def _people(xy, present) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _after(after, shape: tuple) -> np.ndarray:
-    out = np.full(shape, np.nan) if after is None else np.array(after, float)
+    try:
+        out = np.full(shape, np.nan) if after is None else np.array(after, float)
+    except (TypeError, ValueError) as error:
+        raise WorkbookError("after: does not hold numbers of one shape.") from error
     if out.shape != shape:
         raise WorkbookError(f"after: {out.shape} does not fit xy {shape}.")
     return np.where(np.isfinite(out).all(-1, keepdims=True), out, np.nan)

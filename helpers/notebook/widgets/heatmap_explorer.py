@@ -5,6 +5,7 @@ read in the same way.
 """
 
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -18,6 +19,8 @@ from helpers.notebook.widgets.base import Live, pixels, plain, side_by_side
 
 #: Steps in which a network's map is kept, of its largest number: a script and Python then read the same cells.
 STEPS = 32767
+#: Sigma and stride are at most so large.
+LARGEST = 1e6
 #: The most noise that the slider adds, in heights of the Gaussian.
 MOST_NOISE = 0.5
 _COLOURS = plt.get_cmap("viridis")
@@ -61,7 +64,9 @@ class HeatmapExplorer(Live):
         self._size = maps.shape[1:] if len(maps) else _size(size)
         steps = [_in_steps(one) for one in maps]
         self._maps = np.array([whole * step for whole, step in steps]).reshape(-1, *self._size)
-        self._noise = np.random.default_rng(seed).normal(size=self._size).round(3)
+        if not isinstance(seed, Integral) or seed < 0:
+            raise WorkbookError(f"seed {seed}: is not a whole number from 0 on.")
+        self._noise: np.ndarray = np.random.default_rng(seed).normal(size=self._size).round(3)
         scene = {
             "size": self._size,
             "sigma": self._sigma,
@@ -76,7 +81,11 @@ class HeatmapExplorer(Live):
             "most": MOST_NOISE,
             "colours": [to_hex(_COLOURS(x)) for x in np.linspace(0, 1, 64)],
         }
-        x, y = ((self._size[1] - 1) // 2 + 0.3, (self._size[0] - 1) // 2 + 0.4) if start is None else start
+        start = ((self._size[1] - 1) // 2 + 0.3, (self._size[0] - 1) // 2 + 0.4) if start is None else start
+        start = start.tolist() if isinstance(start, np.ndarray) else start
+        if not isinstance(start, (tuple, list)) or len(start) != 2:
+            raise WorkbookError(f"start {start}: is not x and y in cells.")
+        x, y = start
         view = {"joint": 0 if len(maps) else -1, "x": x, "y": y, "rounded": True, "noise": 0.0}
         super().__init__(title, scene, self.checked(view))
 
@@ -231,6 +240,9 @@ def _in_steps(one: np.ndarray) -> tuple[np.ndarray, float]:
 
 def _array(value, what: str) -> np.ndarray:
     try:
+        value = value.detach().cpu() if hasattr(value, "detach") else value
+        if np.iscomplexobj(value):
+            raise TypeError("complex numbers have no order")
         return np.array(value, float)
     except (TypeError, ValueError) as error:
         raise WorkbookError(f"{what}: does not hold numbers of one shape.") from error
@@ -246,6 +258,8 @@ def _size(size) -> tuple[int, int]:
 def _above_zero(value, what: str) -> float:
     if not _is_number(value) or value <= 0:
         raise WorkbookError(f"{what} {value}: is not a number above 0.")
+    if value > LARGEST:
+        raise WorkbookError(f"{what} {value:g}: is larger than {LARGEST:,.0f}.")
     return float(plain(float(value), 4))
 
 

@@ -5,6 +5,7 @@ similarity of a link do to the ids.
 """
 
 from collections.abc import Mapping
+from numbers import Integral
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -20,6 +21,8 @@ from helpers.skeleton import LIMBS, N_JOINTS
 from helpers.tracking.flow_similarity import SIMILARITIES
 from helpers.tracking.matching import greedy
 
+#: Ids up to this are whole numbers to a browser, too.
+MOST_ID = 2**53
 #: Rows and columns at most: more cells than these cannot be read.
 MOST_ROWS, MOST_COLUMNS = 120, 40
 _COLOURS = plt.get_cmap("viridis")
@@ -68,11 +71,11 @@ class SimilarityMatrix(Live):
                 f"similarity matrix: {rows} and {len(self._carried)} poses, {columns} people are given."
             )
         self._ids, self._back = _whole(ids, "ids", rows, 0), _whole(back, "back", rows, 1)
-        self._alike = {str(name): _alike(name, values, (rows, columns)) for name, values in similarities.items()}
-        if not self._alike:
+        if not isinstance(similarities, Mapping) or not similarities:
             raise WorkbookError("similarity matrix: there is no similarity to show.")
+        self._alike = {str(name): _alike(name, values, (rows, columns)) for name, values in similarities.items()}
         self._names, self._most = list(self._alike), int(self._back.max(initial=1))
-        known = dict(SIMILARITIES) if queues is None else dict(queues)
+        known = dict(SIMILARITIES) if queues is None else _queues(queues)
         reach = [min(max(1, known.get(name, self._most)), self._most) for name in self._names]
         self._new = int(self._ids.max(initial=-1)) + 1 if new is None else _one_new(new, self._ids)
         self._order = np.lexsort((np.arange(rows), self._ids, self._back))
@@ -217,13 +220,25 @@ def _poses(xy, what: str) -> np.ndarray:
 
 def _whole(values, what: str, rows: int, least: int) -> np.ndarray:
     out = np.asarray(values)
-    if out.shape != (rows,) or (out.size and out.dtype.kind not in "iu") or (out < least).any():
+    whole = out.shape == (rows,) and (not out.size or out.dtype.kind in "iu")
+    if not whole or (out < least).any():
         raise WorkbookError(f"{what}: {rows} whole numbers ≥ {least} are needed, got {out.tolist()}.")
+    if (out > MOST_ID).any():
+        raise WorkbookError(f"{what}: {out.max()} is larger than {MOST_ID}.")
     return out.astype(int)
 
 
+def _queues(queues) -> dict[str, int]:
+    if not isinstance(queues, Mapping) or not all(isinstance(n, Integral) for n in queues.values()):
+        raise WorkbookError(f"queues {queues}: are not name → whole number of frames.")
+    return dict(queues)
+
+
 def _alike(name, values, shape: tuple[int, int]) -> np.ndarray:
-    out = np.asarray(values, float)
+    try:
+        out = np.asarray(values, float)
+    except (TypeError, ValueError) as error:
+        raise WorkbookError(f"{name}: does not hold numbers of one shape.") from error
     if out.shape != shape or not ((out >= 0) & (out <= 1)).all():
         raise WorkbookError(f"{name}: {out.shape} similarities are not {shape[0]} × {shape[1]} numbers in [0, 1].")
     return out.round(4)
