@@ -493,7 +493,7 @@ def test_joints_that_are_carried_further(measured):
         np.testing.assert_allclose(of.error, of.speed)
         both = []
         for video in videos:
-            seen, t = puppets.scene_of(video).visible(), int(flow_error.in_run(video, 1)[0])
+            seen, t = puppets.scene_of(video).visible(), int(flow_error.pairs_in_run(video, 1)[0])
             both.append((seen[:, t] & seen[:, t + k]).sum())
         assert np.bincount(of.video).tolist() == both
     asked = []

@@ -116,12 +116,6 @@ def predict(
     return stored.save(artefacts.path_of("predictions", row.id, data), found, free, **facts, **more)
 
 
-def dense_run(video: Video) -> np.ndarray:
-    """The frames of PoseTrack's dense labelled run: the thirty in the middle."""
-    start = max(0, (len(video) - puppets.LABELLED_RUN) // 2)
-    return np.arange(start, min(start + puppets.LABELLED_RUN, len(video)))
-
-
 def flow_of(name: str, video: Video) -> flow.Provider:
     """The provider of a name in FLOWS, or in `flow.PROVIDERS`, for a video of the built-in world."""
     if name == "exact":
@@ -146,7 +140,7 @@ def _in_run(row: Artefact, model: nn.Module, video: Video, boxes: People, known:
 
     Their score is the box's alone, so that propagation can start from them again.
     """
-    run, look = dense_run(video), propagation.Estimator(model)
+    run, look = puppets.dense_run(video), propagation.Estimator(model)
     given = boxes[np.isin(boxes.frame, run)]
     given, chosen = given[np.argsort(given.frame, kind="stable")], propagation.Propagation()
     sure = given.score >= chosen.person
@@ -155,9 +149,8 @@ def _in_run(row: Artefact, model: nn.Module, video: Video, boxes: People, known:
         return _coarse(look.in_video(frames_of(video), wanted).replace(score=wanted.score))
     neighbours = flow.Neighbours(flow_of(row.flow, video))
     propagator, parts = propagation.Propagator(propagation.Known(known[0], look), neighbours, chosen), []
-    for t in map(int, run):
-        found = propagator.step(given.at(t), frames_of(video)[t]).replace(score=propagator.box_score)
-        parts.append(found[propagator.carried].replace(frame=np.full(propagator.carried.sum(), t)))
+    for found in propagation.in_order(propagator, video, given, run):
+        parts.append(found.replace(score=propagator.box_score)[propagator.carried])
     return _coarse(concatenate(parts))
 
 

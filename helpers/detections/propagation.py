@@ -5,7 +5,7 @@ around where the joints have got to, and the boxes that are not yet the detector
 (SB §3.1 and §3.3). What the paper leaves open is a field of `Propagation`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -89,11 +89,6 @@ class Estimator:
     def in_video(self, frames: Sequence[np.ndarray], boxes: People) -> People:
         """The same for the boxes of a whole video, frame after frame, cut and looked at many frames at a time."""
         return top_down.detect(self.model, frames, np.unique(boxes.frame), boxes, **self.how)
-
-
-def estimator(model: nn.Module, **how) -> Estimator:
-    """An estimator of a top-down network; how: see `Estimator`."""
-    return Estimator(model, **how)
 
 
 class Known:
@@ -212,6 +207,14 @@ def _unseen(boxes: People, detected: People, alone: np.ndarray, overlap: float) 
     return np.where(seen, 0, alone)
 
 
+def in_order(propagator: Propagator, video: Video, boxes: People, which: Sequence[int]) -> Iterator[People]:
+    """The people of the frames `which` of a video, one frame after the other; boxes: of the whole video."""
+    frames, by_frame = frames_of(video), boxes.by_frame(len(video))
+    for t in map(int, which):
+        now = propagator.step(by_frame[t], frames[t])
+        yield now.replace(frame=np.full(len(now), t))
+
+
 def propagate(
     video: Video,
     boxes: People,
@@ -225,14 +228,10 @@ def propagate(
     boxes: a detector's, of the whole video; provider: of the flow, None = no propagation, and an estimator that can
     then looks at many frames at once; which: only these frames, in order, as if the others did not exist.
     """
-    frames, numbers = frames_of(video), np.arange(len(video)) if which is None else np.asarray(which, int)
-    by_frame = boxes.by_frame(len(video))
+    numbers = np.arange(len(video)) if which is None else np.asarray(which, int)
     if provider is None and hasattr(estimate, "in_video"):
+        by_frame = boxes.by_frame(len(video))
         good = [by_frame[t][by_frame[t].score >= settings.person] for t in numbers]
-        return estimate.in_video(frames, concatenate([p[united(p, len(p), settings)] for p in good]))
+        return estimate.in_video(frames_of(video), concatenate([p[united(p, len(p), settings)] for p in good]))
     propagator = Propagator(estimate, Neighbours(provider) if provider else None, settings)
-    found = []
-    for t in map(int, numbers):
-        now = propagator.step(by_frame[t], frames[t])
-        found.append(now.replace(frame=np.full(len(now), t)))
-    return concatenate(found)
+    return concatenate(list(in_order(propagator, video, boxes, numbers)))

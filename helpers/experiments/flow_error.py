@@ -137,16 +137,15 @@ def under(condition: str, n: int = 20, pairs: int = 2, split: str = "val") -> tu
     videos = puppets.videos(split, n=n, **CONDITIONS[condition])
     if condition == "camera shifts":
         return videos, [np.array([np.abs(np.diff(puppets.scene_of(v).camera.yaw)).argmax()]) for v in videos]
-    return videos, [in_run(v, pairs) for v in videos]
+    return videos, [pairs_in_run(v, pairs) for v in videos]
 
 
-def in_run(video: Video, pairs: int) -> np.ndarray:
+def pairs_in_run(video: Video, pairs: int) -> np.ndarray:
     """(pairs,) frames of the labelled run, evenly apart, none its last. Raises WorkbookError if it is shorter."""
-    first = max(0, (len(video) - puppets.LABELLED_RUN) // 2)
-    last = min(len(video), first + puppets.LABELLED_RUN) - 2
-    if not 1 <= pairs <= last - first + 1:
+    begin = puppets.dense_run(video)[:-1]
+    if not 1 <= pairs <= len(begin):
         raise WorkbookError(f"{video.name}: has no {pairs} pairs of frames in its labelled run.")
-    return np.linspace(first, last, pairs).round().astype(int)
+    return np.linspace(begin[0], begin[-1], pairs).round().astype(int)
 
 
 def compare(
@@ -232,7 +231,7 @@ def further(
     rows: dict[int, list[dict[str, np.ndarray]]] = {k: [] for k in reach}
     for v, video in enumerate(videos):
         provider, scene, frames = make(video), puppets.scene_of(video), frames_of(video)
-        visible, t = scene.visible(), int(in_run(video, 1)[0])
+        visible, t = scene.visible(), int(pairs_in_run(video, 1)[0])
         first = last = frames[t]
         xy = scene.joints[:, t]
         for k in range(1, max(reach) + 1):

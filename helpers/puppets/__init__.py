@@ -79,11 +79,20 @@ def _video(split, sequence, size, render, labelled, settings) -> Video:
 def labelled_frames(n_frames: int, split: str) -> np.ndarray:
     """(T,) bool: PoseTrack's pattern, the middle 30 frames, in val and test every fourth besides."""
     mask = np.zeros(n_frames, bool)
-    start = max(0, (n_frames - LABELLED_RUN) // 2)
-    mask[start : start + LABELLED_RUN] = True
+    mask[_middle(n_frames)] = True
     if split != "train":
         mask[::LABELLED_EVERY] = True
     return mask
+
+
+def dense_run(video: Video) -> np.ndarray:
+    """The frames of PoseTrack's dense labelled run: the thirty in the middle, or all where there are fewer."""
+    return _middle(len(video))
+
+
+def _middle(n_frames: int) -> np.ndarray:
+    start = max(0, (n_frames - LABELLED_RUN) // 2)
+    return np.arange(start, min(start + LABELLED_RUN, n_frames))
 
 
 def scene_of(video: Video) -> Scene:
