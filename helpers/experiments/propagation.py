@@ -180,7 +180,7 @@ def largest_difference(rows: Mapping[str, Runs]) -> float:
     """
     alike: dict[tuple, list[float]] = {}
     for row, way in rows.items():
-        alike.setdefault(ROWS[row][:2], []).append(Runs(way._videos, way._tracked, rank="joint").ap())
+        alike.setdefault(ROWS[row][:2], []).append(Runs(way.videos, way.tracked, rank="joint").ap())
     return max(float(np.ptp(values)) for values in alike.values())
 
 

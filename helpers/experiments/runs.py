@@ -41,24 +41,24 @@ class Runs:
         found: Sequence[Sequence[People]] | None = None,
         rank: str = "box",
     ):
-        self._videos, self._tracked, self.rank = videos, tracked, rank
+        self.videos, self.tracked, self.rank = videos, tracked, rank
         self._found = tracked if found is None else found
         self._samples: dict[tuple[int, str], evaluation.ApSamples] = {}
         self._known: dict[tuple, np.ndarray] = {}
-        for run in (*self._tracked, *self._found):
+        for run in (*self.tracked, *self._found):
             if len(run) != len(videos):
                 raise WorkbookError(f"runs: a run has {len(run)} videos in place of {len(videos)}.")
 
     @property
     def shape(self) -> tuple[int, int]:
         """Number of runs S and of videos V."""
-        return len(self._tracked), len(self._videos)
+        return len(self.tracked), len(self.videos)
 
     @cached_property
     def counts(self) -> evaluation.MotCounts:
         """Counts of every run, video and joint, (S, V, 15) each."""
         # All runs at once, as if they were other videos: the evaluation steps through time only once.
-        counts = evaluation.clear_mot([*self._videos] * self.shape[0], [p for run in self._tracked for p in run])
+        counts = evaluation.clear_mot([*self.videos] * self.shape[0], [p for run in self.tracked for p in run])
         return evaluation.MotCounts(
             **{name: value.reshape(*self.shape, N_JOINTS).astype(float) for name, value in vars(counts).items()}
         )
@@ -133,7 +133,7 @@ class Runs:
     def _ranked(self, run: int, rank: str) -> evaluation.ApSamples:
         if (run, rank) not in self._samples:
             people = [box_confidence(p) if rank == "box" else p for p in self._found[run]]
-            self._samples[run, rank] = evaluation.ap_samples(evaluation.pair_up(self._videos, people))
+            self._samples[run, rank] = evaluation.ap_samples(evaluation.pair_up(self.videos, people))
         return self._samples[run, rank]
 
     def mot_row(self) -> dict[str, float]:
