@@ -152,12 +152,22 @@ def _propagation_and_similarity(rows: dict[str, Runs], v: Weights, s: Weights) -
     return [box - without - 2 * (several - box)]
 
 
+#: How many points of mAP the detectors may lie apart for SB-C8: twice what the table prints (69.3 against 66.0).
+FURTHEST = 6.6
+
+
+def _across_detectors(n: dict[str, Runs], v: Weights, s: Weights) -> list[float]:
+    """SB-C8; NaN where the detectors lie too far apart for propagation to bridge: then its failing says nothing."""
+    apart = n["b1"].ap() - n["a1"].ap()
+    return _gain(n, "a3", "b1", v, s) if apart <= FURTHEST else [np.nan, np.nan]
+
+
 #: Claim: (rows by their ids, video weights, run weights) → its components, as data/papers says; for SB-C13 the rows
 #: are "more", trained on train and val, and "less".
 MEASURES: dict[str, Callable[[dict[str, Runs], Weights, Weights], Sequence[float]]] = {
     "SB-C6": lambda n, v, s: _gain(n, "a3", "a1", v, s) + _gain(n, "b3", "b1", v, s),
     "SB-C7": lambda n, v, s: list(np.subtract(_gain(n, "a3", "a1", v, s), _gain(n, "b3", "b1", v, s))),
-    "SB-C8": lambda n, v, s: _gain(n, "a3", "b1", v, s),
+    "SB-C8": _across_detectors,
     "SB-C9": _similarities,
     "SB-C11": _propagation_and_similarity,
     "SB-C13": lambda n, v, s: _gain(n, "more", "less", v, s),
@@ -166,7 +176,7 @@ MEASURES: dict[str, Callable[[dict[str, Runs], Weights, Weights], Sequence[float
 COMPARED = {
     "SB-C6": ("a1", "a3", "b1", "b3"),
     "SB-C7": ("a1", "a3", "b1", "b3"),
-    "SB-C8": ("a3", "b1"),
+    "SB-C8": ("a1", "a3", "b1"),
     "SB-C9": ("b3", "b4", "b5", "b6"),
     "SB-C11": ("b1", "b3", "b6"),
     "SB-C13": ("more", "less"),
