@@ -240,7 +240,7 @@ def _in_steps(one: np.ndarray) -> tuple[np.ndarray, float]:
 
 def _array(value, what: str) -> np.ndarray:
     try:
-        value = value.detach().cpu() if hasattr(value, "detach") else value
+        value = value.detach().cpu().numpy() if hasattr(value, "detach") else value
         if np.iscomplexobj(value):
             raise TypeError("complex numbers have no order")
         return np.array(value, float)
