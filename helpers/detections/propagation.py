@@ -35,8 +35,9 @@ SCORES: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
 class Propagation:
     """What algorithm 1 leaves open, or fixes to a value that depends on the networks.
 
-    Each value was chosen on the tuning videos (`experiments.propagation.sensitivity`), by MOTA; those of the
-    propagation with the detector's threshold raised to 0.85, where it misses people, as the compared detectors do.
+    Those in `experiments.propagation.MOVED` were chosen on the tuning videos (`experiments.propagation.sensitivity`),
+    by MOTA; those of the propagation with the detector's threshold raised to 0.85, where it misses people, as the
+    compared detectors do. floor, detected_first, sure and fewest are not moved there, nor is a tracker's match.
 
     person: the detector's boxes scored lower are dropped first (SB §4.3: 0.5, which is best here, too). joint: joints
     scored lower are not carried (SB's 0.4 drops them from the result; whether before the propagation is not said;
