@@ -783,7 +783,10 @@ def test_joints_in_given_boxes_are_kept_with_their_source(tmp_path):
     np.testing.assert_allclose(kept[video.name].score, given.score, atol=1e-4)
 
 
-OWN = [row for row in PREDICTIONS if making.plan_of(row).name in {w.id for w in WEIGHTS}]
+SHIPPED = [row for row in PREDICTIONS if making.plan_of(row).name in {w.id for w in WEIGHTS}]
+OWN = [row for row in SHIPPED if not row.dense]
+#: Of dense runs, which are looked at as wholes, those in the boxes of a detector's first training run.
+RUNS = [row for row in SHIPPED if row.dense and row.boxes.endswith("-0")]
 
 
 @pytest.mark.parametrize("row", OWN, ids=lambda row: row.id)
@@ -804,6 +807,21 @@ def test_shipped_predictions_are_the_networks_own(row):
         assert len(a) == len(b) > 0
         assert np.abs(a.box - b.box).max() < 0.1 and np.abs(a.score - b.score).max() < 0.01
         assert (np.abs(a.xy - b.xy).max(-1) > 0.1).mean() < 0.01  # a tie may move one
+
+
+@pytest.mark.parametrize("row", RUNS, ids=lambda row: row.id)
+def test_shipped_dense_runs_are_the_networks_own(row):
+    """The first video's run again, with whom a flow brings besides."""
+    kept, plan = stored.load(row.path)[0], making.plan_of(row)
+    (video,), boxes = puppets.videos(row.split, n=1), making._boxes(row)
+    known = [one[0] for one in predicting._known(row, plan, "cpu", places.BUILD, boxes)] if row.flow else []
+    found = predicting._in_run(row, obtain(plan), video, boxes[0], known)
+    there = kept[video.name]
+    assert found.frame.tolist() == there.frame.tolist() and set(found.frame) <= set(puppets.dense_run(video))
+    assert (
+        np.abs(found.box - there.box).max(initial=0) < 0.1 and np.abs(found.score - there.score).max(initial=0) < 0.01
+    )
+    assert (np.abs(found.xy - there.xy).max(-1) > 0.6).sum() <= 0.01 * found.present.size  # a tie may move one
 
 
 def test_paper_sized_plans_are_the_same_plans_with_larger_networks():
