@@ -1,6 +1,7 @@
 """Simple Baselines' algorithm 1: people carried by the flow, and who of this frame is whom of the last ones."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,9 @@ from helpers.datasets.posetrack_writing import write_posetrack18
 from helpers.detections.flow import Neighbours, provider, zero
 from helpers.detections.propagation import Known, Propagation, Propagator, propagate, propagated, united
 from helpers.detections.simulated import simulate_detections
+from helpers.experiments import propagation as experiment
 from helpers.geometry import box_iou
+from helpers.nets.sampling import kept
 from helpers.opencv import cv2
 from helpers.people import Video, concatenate, nobody, people
 from helpers.skeleton import JOINTS, N_JOINTS, OKS_SIGMAS
@@ -679,3 +682,40 @@ def test_without_a_flow_overlapping_boxes_are_suppressed_alike_at_once_and_one_b
 
     at_once, one_by_one = (propagate(video, twice, one, None, settings) for one in (AtOnce(), grid_pose))
     assert len(at_once) < len(twice) and np.array_equal(at_once.box, one_by_one.box)
+
+
+def test_a_kept_video_draws_each_frame_once():
+    video, drawn = puppets.videos("val", n=1)[0], []
+
+    class Counted(list):
+        scene = puppets.scene_of(video)
+
+        def __getitem__(self, t):
+            drawn.append(t)
+            return video.frames[t]
+
+    held = kept(replace(video, frames=Counted(video.frames[:3])))
+    assert held.frames[1] is held.frames[1] and held.frames[-1] is held.frames[2] and drawn == [1, 2]
+    assert all(np.array_equal(a, b) for a, b in zip(held.frames[:3], video.frames[:3], strict=True))
+    assert drawn == [1, 2, 0] and len(held.frames) == 3 and puppets.scene_of(held) is Counted.scene
+
+
+def test_what_is_moved_alone_stands_beside_nobody_carried():
+    """The first row is the boxes alone; the value in use has the same result under every name."""
+
+    class Grid:
+        def __call__(self, image, boxes):
+            return grid_pose(image, boxes)
+
+        def in_video(self, frames, boxes):
+            return grid_pose(None, boxes)
+
+    video = experiment.in_run(puppets.videos("val", n=1)[0])
+    found = video.people[::2].replace(score=np.ones(len(video.people[::2])))
+    table = experiment.sensitivity([video], [found], Grid(), moved={"nms": (0.1, 0.9), "queue": (1, 8)})
+    assert table.parameter.tolist() == ["nobody carried", "nms", "nms", "queue", "queue"]
+    assert table["in use"].tolist() == [False, True, False, False, True]
+    used, alone = table[table["in use"]], propagate(video, found, Grid(), None, Propagation(), puppets.dense_run(video))
+    assert used.MOTA.nunique() == 1
+    row = experiment.linked([video], {"": [[alone]]}, {"": ("", "multi-flow", {})})[""]
+    assert table.mAP[0] == row.ap() and table.MOTA[0] == row.mota()

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -216,5 +217,6 @@ def found_by(
     return stored.of_videos(kept, _names(split, n)), facts
 
 
-def _names(split: str, n: int) -> list[str]:
-    return [video.name for video in puppets.videos(split, n=n, render=False)]
+@cache  # a video's whole scene is made for its name
+def _names(split: str, n: int) -> tuple[str, ...]:
+    return tuple(video.name for video in puppets.videos(split, n=n, render=False))

@@ -15,14 +15,14 @@ import pandas as pd
 from helpers import puppets
 from helpers.detections import predicting
 from helpers.detections.filters import keep_confident
-from helpers.detections.flow import Neighbours, provider
+from helpers.detections.flow import Neighbours, Provider, provider
 from helpers.detections.propagation import Estimate, Known, Propagation, propagate
 from helpers.evaluation import assign_poses, pair_up
 from helpers.experiments import runs
 from helpers.experiments.runs import Runs
 from helpers.geometry import box_iou
 from helpers.intervals import Weights
-from helpers.nets.sampling import frames_of
+from helpers.nets.sampling import frames_of, kept
 from helpers.people import People, Video, concatenate
 from helpers.tracking.flow_similarity import SIMILARITIES, FlowTracker
 from helpers.training import stage_one
@@ -80,21 +80,22 @@ def linked(
     people: Mapping[str, Sequence[Sequence[People]]],
     rows: Mapping[str, Choice],
     joint: float = JOINT,
-    flow: str = "dis",
+    flow: str | Provider = "dis",
 ) -> dict[str, Runs]:
     """How well each row links: row → `Runs`, of whose people AP sees all joints and MOTA those scored `joint` or more.
 
     people: by name S lists of V People; rows: the name of its people, a similarity, and what else the tracker is to
-    have. All rows go through a video's run side by side, so that a pair's flow is computed once.
+    have; flow: a provider or its name. All rows go through a video's run side by side, so that a pair's flow is
+    computed once.
     """
-    kept = {name: [[keep_confident(p, -np.inf, joint) for p in run] for run in each] for name, each in people.items()}
-    ids: dict[tuple, list[People]] = {(row, s): [] for row, (name, *_) in rows.items() for s in range(len(kept[name]))}
+    sure = {name: [[keep_confident(p, -np.inf, joint) for p in run] for run in each] for name, each in people.items()}
+    ids: dict[tuple, list[People]] = {(row, s): [] for row, (name, *_) in rows.items() for s in range(len(sure[name]))}
     for v, video in enumerate(videos):
-        neighbours, run = Neighbours(provider(flow)), puppets.dense_run(video)
+        neighbours, run = Neighbours(_provider(flow, video)), puppets.dense_run(video)
         sides = {
-            (row, s): (kept[name][s][v], kept[name][s][v].rows_by_frame(len(video)), np.full(len(kept[name][s][v]), -1))
+            (row, s): (sure[name][s][v], sure[name][s][v].rows_by_frame(len(video)), np.full(len(sure[name][s][v]), -1))
             for row, (name, *_) in rows.items()
-            for s in range(len(kept[name]))
+            for s in range(len(sure[name]))
         }
         trackers = {side: _tracker(rows[side[0]], neighbours) for side in sides}
         for t in map(int, run):
@@ -104,7 +105,7 @@ def linked(
         for side, (some, _, track) in sides.items():
             ids[side].append(some.replace(track=track))
     return {
-        row: Runs(videos, [ids[row, s] for s in range(len(kept[name]))], people[name], rank="joint")
+        row: Runs(videos, [ids[row, s] for s in range(len(sure[name]))], people[name], rank="joint")
         for row, (name, *_) in rows.items()
     }
 
@@ -298,11 +299,29 @@ LINKED: dict[str, tuple] = {
 }
 
 
+def _provider(flow: str | Provider, video: Video) -> Provider:
+    return predicting.flow_of(flow, video) if isinstance(flow, str) else flow
+
+
+class _Once:
+    """DIS, which looks at each pair of images once: what is moved alone leaves the flow as it is."""
+
+    def __init__(self) -> None:
+        self._provider = provider("dis")
+        self._known: dict[tuple[int, int], np.ndarray] = {}
+
+    def __call__(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        pair = hash(a.tobytes()), hash(b.tobytes())
+        if pair not in self._known:
+            self._known[pair] = self._provider(a, b)
+        return self._known[pair]
+
+
 def carried(
-    video: Video, boxes: People, known: People, estimate: Estimate, flow: str | None, settings: Propagation
+    video: Video, boxes: People, known: People, estimate: Estimate, flow: str | Provider | None, settings: Propagation
 ) -> People:
     """The people of a video's dense run by algorithm 1, where those in the boxes are known already."""
-    of_video = predicting.flow_of(flow, video) if flow else None
+    of_video = _provider(flow, video) if flow else None
     return propagate(video, boxes, Known(known, estimate), of_video, settings, puppets.dense_run(video))
 
 
@@ -316,27 +335,30 @@ def sensitivity(
 ) -> pd.DataFrame:
     """mAP and MOTA on tuning videos with each parameter moved alone, and which value is in use.
 
-    boxes: of a detector, one People a video; moved: names and values, see MOVED and LINKED.
+    boxes: of a detector, one People a video; moved: names and values, see MOVED and LINKED. The first row, "nobody
+    carried", is the same without propagation.
     """
-    known = [
-        _looked_at(v, b, estimate, min([settings.person, *moved.get("person", ())]))
-        for v, b in zip(videos, boxes, strict=True)
-    ]
+    videos, flow, start = [kept(v) for v in videos], _Once(), min([settings.person, *moved.get("person", ())])
+    known = [_looked_at(v, b, estimate, start) for v, b in zip(videos, boxes, strict=True)]
+
+    def people_by(chosen: Propagation, by: Provider | None = flow) -> list[People]:
+        return [carried(v, b, k, estimate, by, chosen) for v, b, k in zip(videos, boxes, known, strict=True)]
+
+    def row(name: str, value: Any, in_use: bool, people: list[People], drop: float = JOINT, **more: Any) -> dict:
+        way = linked(videos, {"": [people]}, {"": ("", similarity, more)}, drop, flow)[""]
+        return {"parameter": name, "value": value, "in use": in_use, "mAP": way.ap(), "MOTA": way.mota()}
+
     cache: dict[Propagation, list[People]] = {}
-    out = []
+    used = {"joint drop": JOINT, "link": LINK[similarity], "queue": SIMILARITIES[similarity]}
+    out = [row("nobody carried", "", False, people_by(settings, None))]
     for name, values in moved.items():
         for value in values:
             chosen = replace(settings, **{name: value}) if name in MOVED else settings
             if chosen not in cache:
-                cache[chosen] = [
-                    carried(v, b, k, estimate, "dis", chosen) for v, b, k in zip(videos, boxes, known, strict=True)
-                ]
-            more = {name: value} if name in ("link", "queue") else {}
-            drop = value if name == "joint drop" else JOINT
-            way = linked(videos, {"": [cache[chosen]]}, {"": ("", similarity, more)}, drop)[""]
-            used = {"joint drop": JOINT, "link": LINK[similarity], "queue": SIMILARITIES[similarity]}
+                cache[chosen] = people_by(chosen)
             in_use = value == (getattr(settings, name) if name in MOVED else used[name])
-            out.append({"parameter": name, "value": value, "in use": in_use, "mAP": way.ap(), "MOTA": way.mota()})
+            more = {name: value} if name in ("link", "queue") else {}
+            out.append(row(name, value, in_use, cache[chosen], value if name == "joint drop" else JOINT, **more))
     return pd.DataFrame(out)
 
 
