@@ -80,6 +80,11 @@ class Field:
     total: np.ndarray
     count: np.ndarray
 
+    @property
+    def n_videos(self) -> int:
+        """Number of videos V."""
+        return len(self.total)
+
     def mean(self, videos: Weights = None, region: str | None = None, speed: int | None = None) -> float:
         """Mean end-point error in px of a region, of a bin of `SPEEDS`, or of all; NaN where there is no pixel."""
         kept = slice(None) if region is None else [REGIONS.index(region)]
@@ -273,9 +278,12 @@ def joint_rows(errors: dict[str, Joints], lost: bool = False) -> list[dict]:
     return rows
 
 
-def gain(ours: Joints, baseline: Joints, mark: str | None = None) -> dict[str, float]:
-    """Mean error of the baseline minus ours, in px, on the same joints, with the paired interval over videos."""
-    return _estimated(lambda v: baseline.mean(v, mark) - ours.mean(v, mark), ours.n_videos)
+def gain(ours: Joints | Field, baseline: Joints | Field, part: str | None = None) -> dict[str, float]:
+    """Mean error of the baseline minus ours, in px, on the same joints or pixels, with the paired interval over videos.
+
+    part: a mark of the joints or a region of the pixels; None: all.
+    """
+    return _estimated(lambda v: baseline.mean(v, part) - ours.mean(v, part), ours.n_videos)
 
 
 def _estimated(measure: Callable[[Weights], float], n_videos: int) -> dict[str, float]:
