@@ -618,3 +618,12 @@ def test_flow_has_the_usual_colours():
     wheel = plots.flow_wheel(20)
     assert wheel.shape == (41, 41, 3) and (wheel[20, 20] > 250).all()
     assert len({tuple(wheel[y, x]) for y, x in ((0, 20), (40, 20), (20, 0), (20, 40))}) == 4
+
+
+def test_two_providers_beside_each_other():
+    rows = {row["where"]: row for row in flow_error.beside("exact", "zero", n=2)}
+    assert list(rows) == ["pixels: people", "pixels: background", "pixels: occluded", "joints"]
+    pixels = [rows[where] for where in list(rows)[:3]]
+    assert all(row["exact"] == 0 and row["value"] == row["zero"] > 0 for row in pixels)
+    assert all(row["low"] <= row["value"] <= row["high"] for row in rows.values())
+    assert rows["joints"]["value"] == pytest.approx(rows["joints"]["zero"] - rows["joints"]["exact"])

@@ -286,6 +286,21 @@ def gain(ours: Joints | Field, baseline: Joints | Field, part: str | None = None
     return _estimated(lambda v: baseline.mean(v, part) - ours.mean(v, part), ours.n_videos)
 
 
+def beside(name: str, other: str, n: int = 8) -> list[dict]:
+    """Mean errors of two providers in px, on one pair of frames of each of n videos, and what the first has less.
+
+    By region of the pixels and at the joints; value, low and high are of the second one's error minus the first one's.
+    Raises WorkbookError as `flow.provider`.
+    """
+    made = compare(*under("plain", n=n, pairs=1), makers((other, name)))
+    parts: list[tuple[str, int, str | None]] = [(f"pixels: {region}", 0, region) for region in REGIONS]
+    return [
+        {"where": where, **{way: made[way][k].mean(None, part) for way in (other, name)}}
+        | gain(made[name][k], made[other][k], part)
+        for where, k, part in [*parts, ("joints", 1, None)]
+    ]
+
+
 def _estimated(measure: Callable[[Weights], float], n_videos: int) -> dict[str, float]:
     value, (low, high) = runs.estimate(lambda v, _: measure(v), (1, n_videos))
     return {"value": value, "low": low, "high": high}
