@@ -11,7 +11,7 @@ import nbformat
 from nbclient import NotebookClient
 
 FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
-WALKED = ("01", "03", "04", "07", "08")
+WALKED = ("01", "03", "04", "07", "08", "09")
 #: Two steps per training and two runs; every network and every cell all the same, with a build folder of its own.
 PARAMETERS = """profile, budget, seeds = "gpu", 2, seeds[:2]
 import sys
